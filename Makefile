@@ -1,0 +1,38 @@
+# Every chore is one target; .ci/run calls `make test`. Nothing but make and Python 3.11 has to be there first.
+PYTHON ?= python3
+export PYTHON
+BIN := .venv/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
+
+.DEFAULT_GOAL := test
+.PHONY: demo test check bench docs machine clean
+
+demo: machine .venv/installed ## install into .venv and generate the example fleet
+	@$(BIN)/sre generate examples/fleet.yaml -o out
+
+test: machine .venv/installed-test ## style, types and the whole suite
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/python -m pytest -q -n 2
+
+bench: machine .venv/installed ## how long the commands take, beside the jsonnet compiler
+	@$(BIN)/python bench/bench.py
+
+machine: ## promtool, amtool and what a virtual environment needs
+	@.ci/machine
+
+clean: ## everything that was made here
+	rm -rf .venv out dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
+
+# The install is editable: only a change of dependencies or entry points asks for another one.
+.venv/installed: pyproject.toml | .venv/bin/python
+	$(PIP) install -e .
+	@touch $@
+
+.venv/installed-test: pyproject.toml | .venv/bin/python
+	$(PIP) install -e '.[test]'
+	@touch $@ .venv/installed
+
+.venv/bin/python: | machine
+	@rm -rf .venv
+	$(PYTHON) -m venv .venv
