@@ -13,7 +13,7 @@ demo: machine .venv/installed ## install into .venv and generate the example fle
 test: machine .venv/installed-test ## style, types and the whole suite
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/python -m pytest -q -n 2
+	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
 bench: machine .venv/installed ## how long the commands take, beside the jsonnet compiler
 	@$(BIN)/python bench/bench.py
