@@ -5,6 +5,7 @@ from pathlib import Path
 import pytest
 from prometheus_client import Metric
 from prometheus_client.parser import text_string_to_metric_families
+from prometheus_client.samples import Sample
 
 FIXTURES = Path(__file__).parent / "fixtures" / "engines"
 SCRAPES = sorted(FIXTURES.glob("*.prom"))
@@ -40,24 +41,24 @@ def test_python_parses_every_scrape_and_its_histograms_add_up(scrape: Path) -> N
     assert {"vllm:num_requests_running", "vllm:num_requests_waiting"} <= {family.name for family in families}
     for family in (family for family in families if family.type == "histogram"):
         total = {
-            ending: sum(sample.value for sample in family.samples if matches(sample.name, sample.labels, ending))
+            ending: sum(sample.value for sample in family.samples if is_total(sample, ending))
             for ending in ("_count", "_bucket")
         }
         assert total["_count"] == total["_bucket"], family.name
 
 
-def matches(name: str, labels: dict[str, str], ending: str) -> bool:
-    return name.endswith(ending) and labels.get("le", "+Inf") == "+Inf"
+def is_total(sample: Sample, ending: str) -> bool:
+    return sample.name.endswith(ending) and sample.labels.get("le", "+Inf") == "+Inf"
 
 
 def test_generated_text_agrees_with_a_real_server_of_that_release() -> None:
-    """What make_vllm.py prints for 0.32.0 has the families, types, labels and bounds of the scraped 0.32.0."""
+    """What make_vllm.py prints for 0.32.0 has the families, types, labels and bounds of the real scrape."""
     real, generated = read_families("vllm-0.32.0-cpu-idle"), read_families("vllm-0.32.0")
     assert generated.keys() == real.keys()
     for name, family in real.items():
         assert generated[name].type == family.type, name
         assert list_label_names(generated[name]) == list_label_names(family), name
-        bounds = [bound for bound in list_bounds(generated[name]) if depends_on_length(name, bound) is False]
+        bounds = [bound for bound in list_bounds(generated[name]) if not depends_on_length(name, bound)]
         assert bounds == list_bounds(family), name
 
 
@@ -87,8 +88,9 @@ def depends_on_length(name: str, bound: str) -> bool:
     ],
 )
 def test_a_metric_is_there_from_its_first_release_to_its_last(name: str, first: str, last: str) -> None:
-    """The fixtures carry vLLM's renames and removals: a name is in exactly the releases between first and last."""
-    releases = sorted((path.stem.removeprefix("vllm-") for path in SCRAPES if is_default_engine(path)), key=version)
+    """The fixtures carry the renames and removals: a name is in the releases from first to last, no other."""
+    defaults = [path.stem.removeprefix("vllm-") for path in SCRAPES if is_default_engine(path)]
+    releases = sorted(defaults, key=version)
     having = [release for release in releases if name in read_families(f"vllm-{release}")]
     assert having == releases[releases.index(first) : releases.index(last) + 1]
 
@@ -131,12 +133,12 @@ def test_the_engine_label_is_an_engine_rank_where_it_exists(release: str, has_en
 def test_the_last_bounds_of_a_histogram_are_the_release_s_own(
     release: str, metric: str, last_bounds: list[str]
 ) -> None:
-    """vLLM lengthened its latency histograms in 0.8.4."""
+    """A threshold of a minute has a bucket only from 0.8.4 on, when the latency histograms grew."""
     assert list_bounds(read_families(f"vllm-{release}")[metric])[-3:] == last_bounds
 
 
 def test_the_overloaded_server_waits_for_capacity_with_an_empty_cache() -> None:
-    """The real overload shows a queue that memory cannot explain: 112 waiting, 8 running, KV cache below 1 %."""
+    """The real overload shows a queue that memory cannot explain: 112 wait, 8 run, KV cache below 1 %."""
     families = read_families("vllm-0.32.0-cpu-overload")
     waiting = families["vllm:num_requests_waiting_by_reason"].samples
     assert {sample.labels["reason"]: sample.value for sample in waiting} == {"capacity": 112, "deferred": 0}
