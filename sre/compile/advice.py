@@ -1,0 +1,129 @@
+"""What a fleet's owner should know before the rules are deployed: numbers that cannot work, and what they will not see."""
+
+from collections.abc import Iterator
+from decimal import Decimal
+
+from sre.catalogue.model import Alert, Binding, Catalogue, Threshold
+from sre.compile.coverage import bounds_of, in_range
+from sre.compile.plan import Plan, PlannedAlert
+from sre.compile.thresholds import threshold_value
+from sre.findings import Finding
+from sre.fleet import Fleet, Pool
+from sre.fleet.values import release
+from sre.units import format_duration, format_number, humanize_duration
+
+
+def advise(plan: Plan) -> list[Finding]:
+    """Errors (nothing must be written) and warnings. ``where`` is a path into the fleet file: `pools/0/objectives/itl_p95`."""
+    fleet, catalogue = plan.fleet, plan.catalogue
+    return [
+        *_durations(fleet, catalogue),
+        *(f for i, pool in enumerate(fleet.pools) for f in _pool(plan, catalogue, i, pool)),
+        *_blind(plan), *_counters(plan),
+    ]
+
+
+def _durations(fleet: Fleet, catalogue: Catalogue) -> Iterator[Finding]:
+    least = 2 * int(fleet.evaluation_interval)
+    for alert in catalogue.alerts.values():
+        if 0 < alert.for_ < least:
+            yield Finding(
+                "evaluation_interval", f"{alert.name} waits {alert.for_} s, less than two evaluations of "
+                f"{format_duration(fleet.evaluation_interval)}", "it would fire on the first evaluation that sees it",
+                f"evaluate at least every {alert.for_ // 2} s, or give the alert a longer `for` in a catalogue of your own")
+
+
+def _pool(plan: Plan, catalogue: Catalogue, index: int, pool: Pool) -> Iterator[Finding]:
+    binding = catalogue.engines[pool.engine.kind]
+    emitted = [p.alert for p in plan.alerts if p.rules]
+    for alert in emitted:
+        for name in dict.fromkeys(r.threshold for r in alert.rules if r.threshold):
+            yield from _number(index, pool, alert, catalogue.thresholds[name], binding)
+    for name in sorted({p.alert.histogram for p in plan.alerts if p.alert.histogram and p.rules} & set(binding.bounds)):
+        if not bounds_of(binding, name, pool):
+            yield Finding(f"pools/{index}/engine/version", f"bucket bounds of {binding.kind} {pool.engine.version} are not known",
+                          f"nothing can be said about how exact the {name} quantiles are", "declare `histogram_buckets`", "warning")
+
+
+def _number(index: int, pool: Pool, alert: Alert, threshold: Threshold, binding: Binding) -> Iterator[Finding]:
+    value = threshold_value(pool, threshold, binding)
+    if value is None:
+        return
+    where = f"pools/{index}/{'objectives' if threshold.objective else 'thresholds'}/{threshold.name}"
+    if threshold.unit == "ratio" and not alert.below and value >= 1:
+        yield Finding(where, f"{threshold.name} of {format_number(value * 100)} % can never be exceeded",
+                      f"{alert.name} would never fire in pool {pool.name}", "write a share below 100 %")
+    bounds = [Decimal(b) for b in bounds_of(binding, alert.histogram, pool)] if alert.histogram else []
+    if bounds and value >= bounds[-1]:
+        yield Finding(where, f"{threshold.name} of {_spell(value)} lies at or above the last bucket bound of "
+                      f"{binding.kind} {pool.engine.version}, {_spell(bounds[-1])}",
+                      f"a quantile cannot be seen beyond it, so {alert.name} would never fire",
+                      f"write less than {_spell(bounds[-1])}")
+    elif bounds and value not in bounds:
+        yield _between(where, pool, alert, threshold, binding, bounds, value)
+
+
+def _between(
+    where: str, pool: Pool, alert: Alert, threshold: Threshold, binding: Binding, bounds: list[Decimal], value: Decimal
+) -> Finding:
+    low = max((b for b in bounds if b < value), default=Decimal(0))
+    high = min(b for b in bounds if b > value)
+    inside = f"({_spell(low)}, {_spell(high)}]"
+    return Finding(
+        where, f"{threshold.name} of {_spell(value)} lies inside the bucket {inside} of {binding.kind} {pool.engine.version}",
+        f"within a bucket the quantile is interpolated: {alert.name} may fire, or stay silent, for true values anywhere in {inside}",
+        f"write {_spell(low) + ' or ' if low else ''}{_spell(high)}" + _move(binding, alert, pool, bounds, value), "warning")
+
+
+def _move(binding: Binding, alert: Alert, pool: Pool, bounds: list[Decimal], value: Decimal) -> str:
+    """How this engine version moves a bound onto the objective, where it can."""
+    key = binding.bound_keys.get(alert.histogram or "")
+    way = next((n for n in binding.move_bound if pool.engine.release >= (release(n.since) or (0, 0, 0))), None)
+    if key is None or way is None:
+        return ""
+    listed = ", ".join(format_number(b) for b in sorted([*bounds, value]))
+    told = way.text.replace("{key}", key).replace("{bounds}", listed)
+    return f"; or move a bound there with {told}, and declare it as `engine.histogram_buckets`"
+
+
+def _blind(plan: Plan) -> Iterator[Finding]:
+    for planned in plan.alerts:
+        if planned.state == "blind":
+            yield Finding(_section(planned), f"{planned.alert.name} is blind: {'; '.join(planned.reasons)}",
+                          "it is not written, because it could never fire", _remedy(planned), "warning")
+
+
+def _section(planned: PlannedAlert) -> str:
+    return {"usage": "usage_exporter", "gpu": "gpu_exporter"}.get(planned.alert.group, "pools")
+
+
+def _remedy(planned: PlannedAlert) -> str:
+    if "declared in the fleet file" in " ".join(planned.reasons):
+        return f"declare `{_section(planned)}`"
+    return "run a release that exposes it"
+
+
+def _counters(plan: Plan) -> Iterator[Finding]:
+    waiting: dict[str, list[str]] = {}
+    for planned in plan.alerts:
+        for counter in planned.counters:
+            waiting.setdefault(counter, []).append(planned.alert.name)
+    only = {p.alert.name for p in plan.alerts if p.state == "needs_counter"}
+    for counter, alerts in sorted(waiting.items()):
+        names = ", ".join(f"{name}{' (blind without it)' if name in only else ''}" for name in alerts)
+        yield Finding("gpu_exporter/counters", f"{counter} is off in the exporter's list", f"with it these see more: {names}",
+                      "add its line of dcgm/counters.csv to the list", "warning")
+
+
+def notes(plan: Plan) -> Iterator[Finding]:
+    """What a release changed about a metric that keeps its name."""
+    for index, pool in enumerate(plan.fleet.pools):
+        for sources in plan.catalogue.engines[pool.engine.kind].signals.values():
+            for source in sources:
+                if source.note and in_range(source, pool.engine.version) and pool.engine.release >= (release(source.note.since) or (0, 0, 0)):
+                    yield Finding(f"pools/{index}/engine/version", f"{source.metric}: {source.note.text}", severity="info")
+
+
+def _spell(seconds: Decimal) -> str:
+    """As a fleet file may write it, too: `75ms`, `2.5s`."""
+    return humanize_duration(float(seconds)) if seconds < 60 else format_duration(seconds)

@@ -1,0 +1,38 @@
+"""One fleet and one catalogue into everything that is written."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+from sre.catalogue.model import Catalogue
+from sre.compile import alertmanager, counters, grafana, manifest, operator, prometheus, proofs, runbooks
+from sre.compile.advice import advise, notes
+from sre.compile.plan import Plan
+from sre.compile.planning import make_plan
+from sre.compile.proofreading import proofread
+from sre.findings import Finding, errors
+from sre.fleet import Fleet
+from sre.write import Artefact
+
+Target = Literal["prometheus", "operator"]
+
+
+@dataclass(frozen=True)
+class Compilation:
+    """What to write and what to say. With an error among ``findings`` there are no artefacts."""
+
+    artefacts: tuple[Artefact, ...]
+    findings: tuple[Finding, ...]
+    plan: Plan
+
+
+def compile(
+    fleet: Fleet, catalogue: Catalogue, target: Target = "prometheus", listed: frozenset[str] | None = None
+) -> Compilation:
+    """Compile one fleet. ``listed`` are the metrics of the fleet's own counters file, where it names one."""
+    plan = make_plan(fleet, catalogue, listed)
+    findings = (*advise(plan), *notes(plan), *proofread(plan))
+    if errors(findings):
+        return Compilation((), findings, plan)
+    rules = operator if target == "operator" else prometheus
+    artefacts = [a for renderer in (rules, alertmanager, grafana, runbooks, proofs, counters) for a in renderer.render(plan)]
+    return Compilation((*artefacts, manifest.render(plan, artefacts)), findings, plan)

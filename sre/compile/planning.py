@@ -1,0 +1,66 @@
+"""Fleet and catalogue into a plan: what is recorded, what is alerted, in which groups, and what stays blind."""
+
+from collections.abc import Iterator
+
+from sre.catalogue import references
+from sre.catalogue.model import Catalogue, Record
+from sre.compile.alerts import Planner
+from sre.compile.coverage import Coverage
+from sre.compile.missing import missing_rules
+from sre.compile.plan import AlertRule, Group, Plan, PlannedAlert, RecordRule
+from sre.compile.records import Recorder, fleet_rules
+from sre.fleet import Fleet
+from sre.promql import series_read
+
+# Rolling means over a day are the dearest rules there are: every two minutes, well inside the five that a sample stays alive.
+_BASELINE_INTERVAL = 120
+
+_STATIC_UNITS = {"info": "info", "seconds": "seconds", "state": "boolean"}
+
+
+def make_plan(fleet: Fleet, catalogue: Catalogue, listed: frozenset[str] | None = None) -> Plan:
+    """Decide everything. ``listed``: metrics of the fleet's own counters file, where it names one."""
+    coverage = Coverage(fleet, catalogue, listed)
+    recorder, planner = Recorder(fleet, catalogue, coverage), Planner(fleet, catalogue, coverage)
+    alerts = tuple(planner.plan(alert) for alert in catalogue.alerts.values())
+    records, baselines = recorder.rules(), recorder.baselines()
+    missing = tuple(missing_rules(fleet, catalogue, coverage, alerts, recorder.engines, recorder.cards))
+    groups = tuple(_groups(fleet, catalogue, records, baselines, missing, alerts))
+    names = {rule.record for group in groups for rule in group.rules if isinstance(rule, RecordRule)}
+    return Plan(fleet, catalogue, recorder.identity, groups, alerts,
+                {name: _described(catalogue, name) for name in sorted(names)}, coverage)
+
+
+def _groups(
+    fleet: Fleet, catalogue: Catalogue, records: dict[str, tuple[RecordRule, ...]], baselines: dict[str, RecordRule],
+    missing: tuple[RecordRule, ...], alerts: tuple[PlannedAlert, ...],
+) -> Iterator[Group]:
+    interval = int(fleet.evaluation_interval)
+    body = [group for name in ("engine", "gpu", "usage", "meta")
+            if (group := _group(catalogue, name, interval, records, missing if name == "meta" else (), alerts)).rules]
+    if baselines:
+        body.append(Group("llm-baseline", "llm-baseline", max(interval, _BASELINE_INTERVAL), tuple(baselines.values())))
+    wanted = frozenset(name for group in body for rule in group.rules for name in series_read(rule.expr))
+    yield Group("llm-fleet", "llm-fleet", interval, tuple(fleet_rules(fleet, catalogue, wanted)))
+    yield from body
+
+
+def _group(
+    catalogue: Catalogue, name: str, interval: int, records: dict[str, tuple[RecordRule, ...]],
+    first: tuple[RecordRule, ...], alerts: tuple[PlannedAlert, ...],
+) -> Group:
+    recorded = [rule for record, rules in records.items() if catalogue.records[record].group == name for rule in rules]
+    alerting: list[AlertRule] = [rule for planned in alerts if planned.alert.group == name for rule in planned.rules]
+    return Group(f"llm-{name}", f"llm-{name}", interval, (*first, *recorded, *alerting))
+
+
+def _described(catalogue: Catalogue, name: str) -> Record:
+    """What is known of an emitted series; static ones and baselines take their unit from what they stand for."""
+    if name in catalogue.records:
+        return catalogue.records[name]
+    origin = {to: origin for origin, to in catalogue.baselines.items()}.get(name)
+    if origin:
+        return catalogue.records[origin].model_copy(update={"name": name})
+    threshold = catalogue.thresholds.get(name.split(":")[1]) if references.static(name) else None
+    unit = threshold.unit if threshold else _STATIC_UNITS.get(name.split(":")[-1], "")
+    return Record(name=name, unit=unit, branches=())

@@ -1,0 +1,53 @@
+"""The numbers that alerts compare with: one value per pool, from the fleet file or the catalogue's default."""
+
+from decimal import Decimal
+
+from sre.catalogue.model import Binding, Catalogue, Threshold
+from sre.fleet import Fleet, Pool
+from sre.fleet.values import release
+
+# CUDA graphs and other processes take a few points beside the engine's budget; four above it is more than they take.
+_MEMORY_FLOOR = Decimal("0.92")
+_MEMORY_MARGIN = Decimal("0.04")
+
+
+def threshold_value(pool: Pool, threshold: Threshold, binding: Binding) -> Decimal | None:
+    """The number that holds for a pool, in base units; None where the threshold does not apply to it."""
+    written = pool.objectives.get(threshold.name) if threshold.objective else pool.thresholds.get(threshold.name)  # type: ignore[call-overload]
+    if written is not None:
+        return Decimal(written)
+    if threshold.derived == "replicas_min":
+        return Decimal(pool.replicas_min)
+    if threshold.derived == "memory_budget":
+        return max(_MEMORY_FLOOR, budget(pool, binding) + _MEMORY_MARGIN)
+    if (threshold.objective or threshold.interactive) and not pool.interactive:
+        return None
+    return threshold.default
+
+
+def budget(pool: Pool, binding: Binding) -> Decimal:
+    """The share of a card that the engine reserves at start: declared, else the release's default."""
+    if pool.memory_budget is not None:
+        return Decimal(pool.memory_budget)
+    eras = (era for era in binding.memory_budget if pool.engine.release >= (release(era.since) or (0, 0, 0)))
+    return next((era.default for era in eras), _MEMORY_FLOOR)
+
+
+def series(threshold: Threshold) -> str:
+    return f"{'fleet' if threshold.fleet else 'pool'}:{threshold.name}:threshold"
+
+
+def comparison(threshold: Threshold) -> str:
+    """What stands right of the operator in a rule: the recorded number, one per pool."""
+    return f"on () group_left () {series(threshold)}" if threshold.fleet else f"on (pool) group_left () {series(threshold)}"
+
+
+def names(catalogue: Catalogue) -> frozenset[str]:
+    """Threshold names that a fleet file may set."""
+    return frozenset(t.name for t in catalogue.thresholds.values() if not t.objective and not t.derived) | {"gpu_memory_used"}
+
+
+def values(fleet: Fleet, catalogue: Catalogue, threshold: Threshold) -> dict[str, Decimal]:
+    """The number of every pool to which the threshold applies."""
+    found = {p.name: threshold_value(p, threshold, catalogue.engines[p.engine.kind]) for p in fleet.pools}
+    return {name: value for name, value in found.items() if value is not None}
