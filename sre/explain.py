@@ -1,12 +1,11 @@
-"""Turns what a pydantic model objects to into findings: what, at which line, why it matters, what to write."""
+"""Turns what a pydantic model objects to into findings: what, on which line, why, what to write instead."""
 
-from collections.abc import Iterator
-from types import GenericAlias
+import re
 from typing import Any, get_args, get_origin
 
 from pydantic import BaseModel, ValidationError
 from pydantic.fields import FieldInfo
-from pydantic_core import ErrorDetails
+from pydantic_core import ErrorDetails, PydanticCustomError
 
 from sre.findings import Finding
 from sre.source import Loc, Source, show, suggest
@@ -23,6 +22,12 @@ _KINDS = {
     "path": "a path",
     "date": "a date like 2026-12-25",
 }
+_BOUNDS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
+
+
+def objection(what: str, fix: str, why: str = "") -> PydanticCustomError:
+    """A validator's error that says all that a finding says; without ``why``, the field's description."""
+    return PydanticCustomError("objection", "{what}", {"what": what, "why": why, "fix": fix})
 
 
 def explain(error: ValidationError, source: Source, model: type[BaseModel]) -> list[Finding]:
@@ -31,128 +36,114 @@ def explain(error: ValidationError, source: Source, model: type[BaseModel]) -> l
 
 
 def _finding(detail: ErrorDetails, source: Source, model: type[BaseModel]) -> Finding:
-    loc, kind = detail["loc"], detail["type"]
-    name = _spoken(loc)
+    loc, kind = tuple(part for part in detail["loc"] if part != "[key]"), detail["type"]
     if kind == "extra_forbidden":
-        return source.finding(
-            loc,
-            f"unknown key `{loc[-1]}`" + (f" in {_spoken(loc[:-1])}" if loc[:-1] else ""),
-            "nothing reads it, so what it asks for would silently not happen",
-            suggest(str(loc[-1]), _keys(model, loc[:-1])),
-            key=True,
-        )
+        return _unknown(loc, source, model)
     field = _field(model, loc)
-    why = (field.description if field else "") or ""
+    why = (field.description or "") if field else ""
     if kind == "missing":
-        return source.finding(
-            loc[:-1], f"{name} is missing", why, f"add `{loc[-1]}: {_example(field)}`", key=True
-        )
+        what, fix = f"{_spoken(loc)} is missing", f"add `{loc[-1]}: {_example(field)}`"
+        return source.finding(loc[:-1], what, why, fix, key=True)
     if kind == "objection":
-        context = detail["ctx"]
-        return source.finding(loc, f"{name}: {context['what']}", context["why"] or why, context["fix"])
+        said = detail["ctx"]
+        return source.finding(loc, f"{_spoken(loc)}: {said['what']}", said["why"] or why, said["fix"])
     what, fix = _plain(detail, field)
-    return source.finding(loc, f"{name} {what}", why, fix, key=kind == "too_short")
+    return source.finding(loc, f"{_spoken(loc)} {what}", why, fix, key=kind == "too_short")
+
+
+def _unknown(loc: Loc, source: Source, model: type[BaseModel]) -> Finding:
+    owner = _model(_annotation(model, loc[:-1]))
+    known = sorted(owner.model_fields) if owner else []
+    what = f"unknown key {_quoted(loc[-1])}" + (f" in {_spoken(loc[:-1])}" if loc[1:] else "")
+    why = "nothing reads it, so what it asks for would silently not happen"
+    return source.finding(loc, what, why, suggest(str(loc[-1]), known), key=True)
 
 
 def _plain(detail: ErrorDetails, field: FieldInfo | None) -> tuple[str, str]:
+    """What is wrong and what to write, for pydantic's own kinds of error."""
     kind, value, context = detail["type"], show(detail["input"]), detail.get("ctx", {})
     if kind == "literal_error":
-        known = str(context["expected"]).replace(" or ", ", ").replace("'", "").split(", ")
+        known = re.findall(r"[\w-]+", str(context["expected"]).replace(" or ", " "))
         return f"is {value}, which means nothing here", suggest(str(detail["input"]), known)
     if kind == "string_pattern_mismatch":
-        return (
-            f"is {value}, which is no label name",
-            "use letters, digits and underscores, with no digit first",
-        )
-    bound = next(((word, context[key]) for key, word in _BOUNDS.items() if key in context), None)
-    if kind.startswith(("greater", "less")) and bound:
-        return f"is {value}", f"write {bound[0]} {bound[1]}"
+        return f"is {value}, not a label name", "use letters, digits and underscores, with no digit first"
     if kind == "too_short":
-        return "is empty", f"add at least one entry, like {_example(field)}"
-    wanted = _KINDS.get(kind.split("_")[0])
-    if wanted:
-        quotes = " (put quotes around it)" if wanted == "text" and isinstance(detail["input"], int) else ""
-        return f"is {value}, but {wanted} belongs here", f"write {wanted}{quotes}"
-    return f"is {value}: {detail['msg']}", ""
+        return "has no entry", f"write at least one, like {_example(field)}"
+    for key, word in _BOUNDS.items():
+        if key in context:
+            return f"is {value}", f"write {word} {context[key]}"
+    wanted = _KINDS.get(kind.split("_")[0], "something else")
+    return f"is {value}, but {wanted} belongs here", _instead(wanted, detail["input"], field)
 
 
-_BOUNDS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
+def _instead(wanted: str, value: object, field: FieldInfo | None) -> str:
+    if value is None and not (field and field.examples):
+        return f"write {wanted}, or leave the key out"
+    if wanted == "text" and value is not None and not isinstance(value, dict | list):
+        return "put quotes around it"
+    return f"write it like {_example(field)}" if field and field.examples else f"write {wanted}"
 
 
 def _spoken(loc: Loc) -> str:
-    """``pools[0].engine.kind``, counted from 1 as people do: `engine.kind` of entry 1 in `pools`."""
-    if not loc:
-        return "the file"
+    """``pools[1].engine.kind``: entries of a list are counted from 1, as people do."""
     spoken = ""
     for part in loc:
-        if part == "[key]":
-            continue
         spoken += f"[{part + 1}]" if isinstance(part, int) else f".{part}" if spoken else str(part)
-    return f"`{spoken}`"
+    return _quoted(spoken) if spoken else "the file"
+
+
+def _quoted(name: str | int) -> str:
+    return f"`{name}`" if re.fullmatch(r"[\w.\[\]/-]{1,80}", str(name), re.ASCII) else show(str(name))
 
 
 def _example(field: FieldInfo | None) -> str:
-    example = field.examples[0] if field and field.examples else "..."
-    return _flow(example)
+    return _flow(field.examples[0]) if field and field.examples else "..."
 
 
 def _flow(value: object) -> str:
-    """YAML in one line; examples are our own, so quoting needs no more than this."""
+    """YAML on one line; the examples are our own, so quoting needs no more than this."""
     if isinstance(value, dict):
         return "{" + ", ".join(f"{key}: {_flow(item)}" for key, item in value.items()) + "}"
     if isinstance(value, list):
         return "[" + ", ".join(_flow(item) for item in value) + "]"
-    return f'"{value}"' if isinstance(value, str) and value[:1].isdigit() else str(value)
-
-
-def _keys(model: type[BaseModel], loc: Loc) -> list[str]:
-    inner = _model(_step_all(model, loc))
-    return sorted(inner.model_fields) if inner else []
+    return f'"{value}"' if isinstance(value, str) and value[:1] in "0123456789#" else str(value)
 
 
 def _field(model: type[BaseModel], loc: Loc) -> FieldInfo | None:
-    """The field at ``loc``, or the nearest one around it (an entry of a list has no field of its own)."""
+    """The field at ``loc``, or the nearest one around it: an entry of a list has no field of its own."""
     for end in range(len(loc), 0, -1):
-        owner = _model(_step_all(model, loc[: end - 1]))
+        owner = _model(_annotation(model, loc[: end - 1]))
         if owner and str(loc[end - 1]) in owner.model_fields:
             return owner.model_fields[str(loc[end - 1])]
     return None
 
 
-def _step_all(annotation: Any, loc: Loc) -> Any:
+def _annotation(annotation: Any, loc: Loc) -> Any:
+    """The type of what stands at ``loc`` inside a value of the given type; None where nothing is declared."""
     for part in loc:
-        annotation = _step(annotation, part)
+        owner = _model(annotation)
+        if owner:
+            field = owner.model_fields.get(str(part))
+            annotation = field.annotation if field else None
+        else:
+            annotation = _item(annotation)
     return annotation
 
 
-def _step(annotation: Any, part: str | int) -> Any:
-    owner = _model_here(annotation)
-    if owner:
-        field = owner.model_fields.get(str(part))
-        return field.annotation if field else None
-    return next((found for item in _items(annotation) if (found := item) is not None), None)
-
-
-def _model_here(annotation: Any) -> type[BaseModel] | None:
-    """The model that ``annotation`` is, alone or beside None; not one inside a list or mapping."""
-    if isinstance(annotation, type) and not isinstance(annotation, GenericAlias):
-        return annotation if issubclass(annotation, BaseModel) else None
+def _model(annotation: Any) -> type[BaseModel] | None:
+    """The model that a type is, alone or beside None; not one inside a list or mapping."""
     if get_origin(annotation) in (tuple, list, dict):
         return None
-    return next((found for item in get_args(annotation) if (found := _model_here(item))), None)
+    if args := get_args(annotation):
+        return next((found for arg in args if (found := _model(arg))), None)
+    return annotation if isinstance(annotation, type) and issubclass(annotation, BaseModel) else None
 
 
-def _model(annotation: Any) -> type[BaseModel] | None:
-    return _model_here(annotation)
-
-
-def _items(annotation: Any) -> Iterator[Any]:
-    """What the entries of a list or the values of a mapping are."""
+def _item(annotation: Any) -> Any:
+    """The type of a list's entries or a mapping's values, through ``| None`` and ``Annotated``."""
     origin, args = get_origin(annotation), get_args(annotation)
     if origin is dict:
-        yield args[1]
-    elif origin in (tuple, list):
-        yield args[0]
-    else:
-        for item in args:
-            yield from _items(item)
+        return args[1]
+    if origin in (tuple, list):
+        return args[0]
+    return next((found for arg in args if (found := _item(arg)) is not None), None)

@@ -1,6 +1,6 @@
 """Durations, ratios and numbers: read exactly, written the way Prometheus writes them.
 
-Everything read is a ``Decimal``; floats appear only where Prometheus itself computes with them (``humanize*``).
+Everything read is a ``Decimal``; floats appear only where Prometheus itself computes with them.
 """
 
 import math
@@ -61,7 +61,7 @@ def format_number(value: Decimal | int) -> str:
 def format_duration(seconds: Decimal | int) -> str:
     """Prometheus' spelling of a duration, as its own UI prints it (``90s`` is ``1m30s``, 7 days are ``1w``).
 
-    Raises ``ValueError`` for a negative duration or a fraction of a millisecond: PromQL has no word for either.
+    Raises ``ValueError`` for a negative time or a fraction of a millisecond: PromQL spells neither.
     Source of the form: ``Duration.String`` in github.com/prometheus/common/model/time.go.
     """
     left = Decimal(seconds) * 1000

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from sre.fleet.checks import Problem
 from sre.fleet.models import Fleet
+from sre.fleet.problem import Problem
 
 COUNTER_LISTS = ("image", "chart")
 """Counter lists that the GPU exporter ships; anything else is a path."""

@@ -1,19 +1,22 @@
 """From the user's file to a ``Fleet``, or to everything that is wrong with it at once."""
 
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
 from sre.explain import explain
 from sre.findings import Finding, Refused, errors, sort
-from sre.fleet.checks import Known, check
+from sre.fleet.checks import check
+from sre.fleet.mending import mend
 from sre.fleet.models import Fleet
 from sre.fleet.paths import resolve
-from sre.source import Loc, Place, Source, parse, read
+from sre.fleet.pool_checks import check_units
+from sre.fleet.problem import Known, touches
+from sre.source import Loc, Source, parse, read
 
-_ROUNDS = 5
+_ROUNDS = 6
+"""A value at the deepest place is cut out, then what misses it, up to what a stand-in can replace."""
 
 
 def load(
@@ -25,7 +28,8 @@ def load(
 ) -> tuple[Fleet, list[Finding]]:
     """The fleet in the file, and the warnings about it. Raises ``Refused`` with every error, nothing else.
 
-    ``thresholds``, ``engines`` and ``gpu_exporters`` are the names that the catalogue knows; None accepts any.
+    ``thresholds``, ``engines`` and ``gpu_exporters`` are the catalogue's names; None accepts any.
+    Thresholds as a mapping from name to unit let the units be checked too.
     """
     return _load(read(Path(path)), Path(path).parent, Known(thresholds, engines, gpu_exporters))
 
@@ -44,54 +48,29 @@ def load_text(
 
 
 def _load(source: Source, folder: Path, known: Known) -> tuple[Fleet, list[Finding]]:
-    fleet, rest, findings = _validate(source)
+    fleet, data, mended, findings = _validate(source)
     if fleet:
         fleet, missing = resolve(fleet, folder)
-        findings += [problem.at(rest) for problem in (*missing, *check(fleet, known))]
+        problems = [*missing, *check(fleet, known), *check_units(fleet, data, known)]
+        findings += [problem.at(source) for problem in problems if not touches(problem, mended)]
     if not fleet or errors(findings):
         raise Refused(findings)
     return fleet, sort(findings)
 
 
-def _validate(source: Source) -> tuple[Fleet | None, Source, list[Finding]]:
-    """The fleet as far as it can be read, the part of the source that it was read from, and the errors.
+def _validate(source: Source) -> tuple[Fleet | None, object, set[Loc], list[Finding]]:
+    """The fleet as far as it can be read, the data that it was read from, what was mended in it, the errors.
 
-    What is wrong is cut out and the rest validated again, so that the checks between values see all that is
+    What is wrong is mended and the rest validated again, so that the checks between values see all that is
     sound: one bad key must not hide a duplicate name.
     """
-    findings: list[Finding] = []
+    data, mended, findings = source.data, set[Loc](), list[Finding]()
     for _ in range(_ROUNDS):
         try:
-            return Fleet.model_validate(source.data), source, findings
+            return Fleet.model_validate(data), data, mended, findings
         except ValidationError as error:
-            # Later rounds only miss what was cut out before them.
-            findings += [] if findings else explain(error, source, Fleet)
-            cuts = {_cut(detail["loc"], detail["type"]) for detail in error.errors(include_url=False)}
-            if () in cuts:
-                break
-            source = Source(source.name, *_without(source.data, source.place, cuts))
-    return None, source, findings
-
-
-def _cut(loc: Loc, kind: str) -> Loc:
-    """What to cut out: the bad value, or the whole thing that misses a value."""
-    if kind == "missing":
-        return loc[:-1]
-    return loc[: loc.index("[key]")] if "[key]" in loc else loc
-
-
-def _without(data: Any, place: Place, cuts: Collection[Loc], loc: Loc = ()) -> tuple[Any, Place]:
-    if isinstance(data, Mapping):
-        kept: list[tuple[Any, Any]] = [(k, v) for k, v in data.items() if (*loc, k) not in cuts]
-        parts = {k: _without(v, place.inside[k], cuts, (*loc, k)) for k, v in kept}
-        return {k: v for k, (v, _) in parts.items()}, _moved(place, {k: p for k, (_, p) in parts.items()})
-    if isinstance(data, list):
-        items = [
-            _without(v, place.inside[i], cuts, (*loc, i)) for i, v in enumerate(data) if (*loc, i) not in cuts
-        ]
-        return [v for v, _ in items], _moved(place, {i: p for i, (_, p) in enumerate(items)})
-    return data, place
-
-
-def _moved(place: Place, inside: Mapping[Any, Place]) -> Place:
-    return Place(place.line, place.key, dict(inside))
+            # Later rounds miss only what earlier ones cut out.
+            findings = findings or explain(error, source, Fleet)
+            data, touched = mend(data, error)
+            mended |= touched
+    return None, data, mended, findings

@@ -1,0 +1,231 @@
+"""The first files of a fleet: a commented fleet file, its JSON Schema and a pipeline snippet, as text."""
+
+import json
+import re
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import yaml
+
+from sre.fleet.models import Fleet
+
+SCHEMA_FILE = "fleet.schema.json"
+"""Where the fleet file's first line tells editors to look."""
+
+
+@dataclass(frozen=True)
+class FoundPool:
+    """What is known of one pool; None where nothing said so, which leaves a question in the file."""
+
+    name: str
+    engine: str
+    version: str | None = None
+    model: str | None = None
+    gpu_type: str | None = None
+    gpus_per_replica: int | None = None
+    replicas: int | None = None
+
+
+@dataclass(frozen=True)
+class FoundExporter:
+    """What is known of the exporter of GPU metrics."""
+
+    kind: str
+    version: str | None = None
+    honor_labels: bool = False
+
+
+@dataclass(frozen=True)
+class Discovered:
+    """What a fleet file is written from: a live server's answers, or the template's one pool."""
+
+    pools: tuple[FoundPool, ...]
+    gpu_exporter: FoundExporter | None = None
+    name: str = "my-fleet"
+    pool_label: str = "job"
+    identity: str = "kubernetes"
+
+
+def fleet_template() -> str:
+    """A fleet file to begin with: valid as it is, every key there or in a comment."""
+    pool = FoundPool("chat-70b", "vllm", "0.32.0", "llama-3.3-70b", "h100-sxm-80gb", 2, 4)
+    return render_fleet(Discovered((pool,), FoundExporter("dcgm", "4.8.2")))
+
+
+def render_fleet(found: Discovered) -> str:
+    """The commented fleet file. Where something is not known it says ``null``, which ``load`` asks about."""
+    parts = [
+        _HEAD.format(
+            schema=SCHEMA_FILE,
+            name=_quoted(found.name),
+            pool_label=_quoted(found.pool_label),
+            identity=_quoted(found.identity),
+        ),
+        *_exporter(found.gpu_exporter),
+        _LINKS,
+        "pools:\n",
+        *(_pool(pool) for pool in found.pools),
+        _TAIL,
+    ]
+    return "".join(parts)
+
+
+def json_schema() -> str:
+    """The fleet file's JSON Schema (draft 2020-12), for editors: every key described, unknown ones refused."""
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Fleet.model_json_schema(),
+        "title": "The fleet file of inference-sre",
+    }
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
+
+
+def pipeline_snippet(fleet: str = "fleet.yaml", out: str = "out") -> str:
+    """A GitHub Actions job, and in its comment plain shell, that fails where ``out`` is stale."""
+    return _PIPELINE.format(fleet=fleet, out=out)
+
+
+def _exporter(found: FoundExporter | None) -> Iterator[str]:
+    if not found:
+        yield _NO_EXPORTER
+        return
+    yield "gpu_exporter:                          # without it, the GPU alerts are blind\n"
+    yield f"  kind: {_quoted(found.kind)}\n"
+    yield _version("  ", found.version)
+    honor = _quoted(found.honor_labels)
+    yield f"  honor_labels: {honor:<22} # as in the scrape job: is it pod or exported_pod\n"
+    yield _COUNTERS
+
+
+def _version(indent: str, version: str | None) -> str:
+    if version is None:
+        return f"{indent}version: null                        # not exported: write the release that runs\n"
+    return f"{indent}version: {_quoted(version)}\n"
+
+
+def _pool(pool: FoundPool) -> str:
+    lines = [
+        f"  - name: {_quoted(pool.name)}\n",
+        "    engine:\n",
+        f"      kind: {_quoted(pool.engine)}\n",
+        _version("      ", pool.version),
+    ]
+    if pool.model is not None:
+        lines.append(f"    model: {_quoted(pool.model)}\n")
+    lines.append(
+        "    owner: platform                    # who is paged: the `team` label of the pool's alerts\n"
+    )
+    lines.append(_gpus(pool))
+    return "".join(lines) + _POOL_REST
+
+
+def _gpus(pool: FoundPool) -> str:
+    if pool.gpu_type is None:
+        return "    # gpus: {type: l40s-48gb, per_replica: 1, replicas: 2}\n"
+    replicas = _quoted(pool.replicas) + (
+        "" if pool.replicas else "                   # how many are declared?"
+    )
+    return (
+        "    gpus:\n"
+        f"      type: {_quoted(pool.gpu_type)}\n"
+        f"      per_replica: {pool.gpus_per_replica or 1}\n"
+        f"      replicas: {replicas}\n"
+        "      # replicas: {min: 2, max: 6}       # where the pool scales\n"
+        "      # match: {hostname: gpu-7}         # where the series of pods or hosts do not join\n"
+    )
+
+
+def _quoted(value: str | bool | int | None) -> str:
+    """One value as YAML on one line; without quotes only where it is a word that every YAML takes as text."""
+    if not isinstance(value, str):
+        return json.dumps(value)
+    if re.fullmatch(r"[a-z][a-z0-9.-]*", value) and value not in _NO_TEXT:
+        return value
+    return yaml.safe_dump(value, default_style='"', allow_unicode=True, width=float("inf")).rstrip("\n")
+
+
+_NO_TEXT = frozenset({"y", "n", "yes", "no", "on", "off", "true", "false", "null"})
+"""Words that YAML 1.1 or 1.2 reads as something else."""
+
+_HEAD = """\
+# yaml-language-server: $schema={schema}
+# Your fleet: `sre generate fleet.yaml -o out` compiles it into alerts, routes, dashboards and runbooks.
+# Only `version`, `name` and one pool are required; a key that is not known is an error with a suggestion.
+version: 1
+name: {name}
+timezone: UTC                          # IANA name, such as Europe/Berlin: business hours, billing months
+business_hours:
+  days: [mon, tue, wed, thu, fri]
+  start: "08:00"
+  end: "18:00"
+  holidays: []                         # dates without business hours: [2026-12-25, 2027-01-01]
+
+pool_label: {pool_label}                        # the target label whose value is the pool's name
+identity: {identity}                   # what engine and GPU series share: kubernetes (namespace, pod) or host
+# scrape_interval: 30s
+# evaluation_interval: 30s
+
+"""
+
+_NO_EXPORTER = """\
+# Without an exporter of GPU metrics, the GPU alerts are blind.
+# gpu_exporter: {kind: dcgm, version: "4.8.2", honor_labels: false, counters: image}
+"""
+
+_COUNTERS = (
+    "  counters: image                      # the counter list in use: image, chart, or the path of a CSV\n"
+)
+
+_LINKS = """\
+# usage_exporter: {job: sre-exporter}  # once `sre exporter` runs: alerts on usage begin to see
+# catalogue: ./llm-content             # your own rules/, runbooks/, dashboards/, exporters/
+# receivers: ./receivers.yaml          # your Alertmanager receivers; without it, stubs with the teams' names
+# capacity: {h100-sxm-80gb: 16}        # cards that exist, where more exist than pools declare
+# runbook_base_url: https://runbooks.example.com/llm
+# grafana_base_url: https://grafana.example.com
+
+"""
+
+_POOL_REST = """\
+    # memory_budget: 0.90              # the engine's own reservation (vLLM: --gpu-memory-utilization)
+    # objectives: {ttft_p95: 500ms, itl_p95: 80ms, e2e_p99: 10s}
+    # thresholds: {queue_depth: 50}    # operational limits; the catalogue's hold where this is silent
+    # interactive: false               # batch: business hours and default objectives do not apply
+    # min_replicas: 2                  # kept for availability: the idle report does not call them waste
+"""
+
+_TAIL = """\
+
+# The teams that pay: the only names that become values of usage labels.
+# teams:
+#   - {name: search, contact: "#search-oncall"}
+"""
+
+_PIPELINE = """\
+# Keeps what was generated in step with {fleet}. As plain shell, in any pipeline:
+#
+#   pip install inference-sre
+#   sre generate {fleet} -o {out} --check    # 1: {out} is stale (with a diff), 2: {fleet} is wrong
+#   promtool check rules {out}/prometheus/*.rules.yaml
+#   promtool test rules {out}/proofs/*.test.yaml
+name: alerts
+on:
+  pull_request:
+  push:
+    branches: [main]
+permissions:
+  contents: read
+jobs:
+  generate:
+    runs-on: ubuntu-latest
+    steps:
+      - uses: actions/checkout@v4
+      - uses: actions/setup-python@v5
+        with:
+          python-version: "3.12"
+      - run: pip install inference-sre
+      - run: sre generate {fleet} -o {out} --check
+      - run: sudo apt-get install --yes --no-install-recommends prometheus
+      - run: promtool check rules {out}/prometheus/*.rules.yaml
+      - run: promtool test rules {out}/proofs/*.test.yaml
+"""
