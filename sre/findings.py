@@ -32,12 +32,21 @@ class Refused(Exception):
         super().__init__("; ".join(f"{f.where}: {f.what}" for f in self.findings))
 
 
+class Unreachable(Exception):
+    """A server that could not be asked, or that answered only in part: nothing was learned from it."""
+
+    def __init__(self, findings: Iterable[Finding]) -> None:
+        self.findings = tuple(sort(findings))
+        super().__init__("; ".join(f"{f.where}: {f.what}" for f in self.findings))
+
+
 def sort(findings: Iterable[Finding]) -> list[Finding]:
     """Errors first, then by place; the same findings always in the same order, each once."""
     return sorted(set(findings), key=lambda f: (_RANK[f.severity], _place(f.where), f.what))
 
 
 def errors(findings: Iterable[Finding]) -> list[Finding]:
+    """Those that keep anything from being written."""
     return [f for f in findings if f.severity == "error"]
 
 

@@ -1,7 +1,232 @@
-"""What every test finds prepared."""
+"""What every test finds prepared: hypothesis' profile, and real programs on loopback.
 
+Each program runs on a free port, in a folder of its own, and is ended by its process id.
+"""
+
+import json
+import shutil
+import socket
+import subprocess
+import threading
+import time
+import urllib.error
+import urllib.request
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+from typing import TypedDict
+
+import pytest
+import yaml
 from hypothesis import settings
 
 # One profile everywhere: the same examples on each run, and no deadline on a machine that others use too.
 settings.register_profile("steady", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("steady")
+
+_PATIENCE = 30.0
+
+
+class Page(TypedDict, total=False):
+    """One scrape target: its exposition text, and the labels that service discovery would give it."""
+
+    job: str
+    text: str
+    labels: Mapping[str, str]
+    honor_labels: bool
+
+
+@dataclass(frozen=True)
+class Running:
+    """A program that answers at ``url``."""
+
+    url: str
+    folder: Path
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def until(condition: Callable[[], bool], what: str, seconds: float = _PATIENCE) -> None:
+    """Wait for something that another process does; fail when it does not come."""
+    end = time.monotonic() + seconds
+    while not condition():
+        assert time.monotonic() < end, f"waited {seconds:g} s for {what}"
+        time.sleep(0.05)
+
+
+def answers(url: str) -> bool:
+    try:
+        fetch(url)
+    except (urllib.error.URLError, OSError):
+        return False
+    return True
+
+
+def fetch(url: str, data: bytes | None = None) -> bytes:
+    with urllib.request.urlopen(url, data=data, timeout=10) as response:  # noqa: S310
+        return bytes(response.read())
+
+
+@contextmanager
+def program(arguments: list[str], ready: str, folder: Path) -> Iterator[None]:
+    """Run until the block ends; ``ready`` is the address that answers 200 once it is up."""
+    with (folder / "log").open("w") as log:
+        process = subprocess.Popen(arguments, stdout=log, stderr=log, cwd=folder)
+        try:
+            until(lambda: process.poll() is not None or answers(ready), arguments[0])
+            assert process.poll() is None, (folder / "log").read_text()
+            yield
+        finally:
+            process.kill()
+            process.wait()
+
+
+@contextmanager
+def pages(texts: Mapping[str, str]) -> Iterator[int]:
+    """Serve exposition texts by path; the value is the port."""
+
+    class Handler(BaseHTTPRequestHandler):
+        def do_GET(self) -> None:
+            text = texts.get(self.path)
+            self.send_response(200 if text is not None else 404)
+            self.send_header("Content-Type", "text/plain; version=0.0.4")
+            self.end_headers()
+            self.wfile.write((text or "").encode())
+
+        def log_message(self, *arguments: object) -> None:
+            """Keep test output to the tests."""
+
+    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+    server.daemon_threads = True
+    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
+    thread.start()
+    try:
+        yield server.server_port
+    finally:
+        server.shutdown()
+        thread.join()
+        server.server_close()
+
+
+@contextmanager
+def prometheus(folder: Path, targets: Sequence[Page], rules: Sequence[Path]) -> Iterator[Running]:
+    """A Prometheus that has scraped every page twice."""
+    with ExitStack() as stack:
+        texts = {f"/{index}": page["text"] for index, page in enumerate(targets)}
+        served, port = stack.enter_context(pages(texts)), free_port()
+        config = {
+            "global": {"scrape_interval": "1s", "evaluation_interval": "1s"},
+            "rule_files": [str(path) for path in rules],
+            "scrape_configs": [_job(index, page, served) for index, page in enumerate(targets)],
+        }
+        (folder / "prometheus.yml").write_text(yaml.safe_dump(config))
+        url = f"http://127.0.0.1:{port}"
+        arguments = [
+            "prometheus",
+            "--config.file=prometheus.yml",
+            "--storage.tsdb.path=data",
+            f"--web.listen-address=127.0.0.1:{port}",
+            "--log.level=warn",
+        ]
+        stack.enter_context(program(arguments, f"{url}/-/ready", folder))
+        until(lambda: _scrapes(url) >= 2 * len(targets), "two scrapes of every page")
+        yield Running(url, folder)
+
+
+def _job(index: int, page: Page, port: int) -> dict[str, object]:
+    # One scrape job for each page: several of them share a job label, as the pods of a pool do.
+    labels = {"job": page["job"], "instance": f"10.0.0.{index + 1}:8000", **page.get("labels", {})}
+    return {
+        "job_name": f"page-{index}",
+        "honor_labels": page.get("honor_labels", False),
+        "metrics_path": f"/{index}",
+        "static_configs": [{"targets": [f"127.0.0.1:{port}"], "labels": labels}],
+    }
+
+
+def _scrapes(url: str) -> int:
+    answer = fetch(f"{url}/api/v1/query?query=sum(count_over_time(up[1h]))")
+    result = json.loads(answer)["data"]["result"]
+    return int(result[0]["value"][1]) if result else 0
+
+
+@contextmanager
+def victoria_metrics(folder: Path, targets: Sequence[Page]) -> Iterator[Running]:
+    """A VictoriaMetrics that every page was pushed into."""
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    arguments = [
+        "victoria-metrics",
+        "-storageDataPath=data",
+        f"-httpListenAddr=127.0.0.1:{port}",
+        "-search.latencyOffset=0s",
+    ]
+    with program(arguments, f"{url}/health", folder):
+        for page in targets:
+            labels = [
+                f"extra_label={k}={v}" for k, v in {"job": page["job"], **page.get("labels", {})}.items()
+            ]
+            address = f"{url}/api/v1/import/prometheus?{'&'.join(labels)}"
+            fetch(address, page["text"].encode())
+        fetch(f"{url}/internal/force_flush")
+        until(lambda: b'"metric"' in fetch(f"{url}/api/v1/query?query={{__name__!=''}}"), "the pushed series")
+        yield Running(url, folder)
+
+
+@pytest.fixture(scope="session")
+def _started(tmp_path_factory: pytest.TempPathFactory) -> Iterator[tuple[ExitStack, pytest.TempPathFactory]]:
+    with ExitStack() as stack:
+        yield stack, tmp_path_factory
+
+
+@pytest.fixture(scope="session")
+def start_prometheus(_started) -> Callable[..., Running]:
+    """Start one with ``start_prometheus(page, page, rules=[path])``; it runs until the tests end."""
+    stack, folders = _started
+
+    def start(*targets: Page, rules: Sequence[Path] = ()) -> Running:
+        return stack.enter_context(prometheus(folders.mktemp("prometheus"), targets, rules))
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def start_victoria_metrics(_started) -> Callable[..., Running]:
+    """Start one with ``start_victoria_metrics(page, page)``; it runs until the tests end. Optional: skips."""
+    if not shutil.which("victoria-metrics"):
+        pytest.skip("victoria-metrics is not installed")
+    stack, folders = _started
+
+    def start(*targets: Page) -> Running:
+        return stack.enter_context(victoria_metrics(folders.mktemp("victoria"), targets))
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def start_program(_started) -> Callable[..., Running]:
+    """Start any server with ``start_program(make)``, where ``make(folder, port)`` gives its arguments."""
+    stack, folders = _started
+
+    def start(make: Callable[[Path, int], list[str]], ready: str) -> Running:
+        folder, port = folders.mktemp("program"), free_port()
+        url = f"http://127.0.0.1:{port}"
+        stack.enter_context(program(make(folder, port), f"{url}{ready}", folder))
+        return Running(url, folder)
+
+    return start
+
+
+@pytest.fixture(scope="session")
+def captures() -> Path:
+    """Real and generated expositions beside the checkout; tests that want them skip where they are not."""
+    folder = Path(__file__).parent.parent.parent / "shared" / "captures"
+    if not folder.is_dir():
+        pytest.skip("no captures beside the checkout")
+    return folder
