@@ -86,6 +86,7 @@ class Rule(_Model):
 
     severity: Severity
     branches: Branches = Field(validation_alias=AliasChoices("expr", "branches"))
+    join: str = Field("or", description="how alternatives are joined")
     fixed: dict[str, Text] = Field(default_factory=dict, validation_alias=AliasChoices("set", "fixed"))
     threshold: str | None = None
     unit: str | None = None

@@ -19,7 +19,7 @@ def advise(plan: Plan) -> list[Finding]:
     return [
         *_durations(fleet, catalogue),
         *(f for i, pool in enumerate(fleet.pools) for f in _pool(plan, catalogue, i, pool)),
-        *_blind(plan), *_counters(plan),
+        *_exporter(plan), *_blind(plan), *_counters(plan),
     ]
 
 
@@ -35,6 +35,7 @@ def _durations(fleet: Fleet, catalogue: Catalogue) -> Iterator[Finding]:
 
 def _pool(plan: Plan, catalogue: Catalogue, index: int, pool: Pool) -> Iterator[Finding]:
     binding = catalogue.engines[pool.engine.kind]
+    yield from _release(f"pools/{index}/engine/version", binding, pool.engine.version)
     emitted = [p.alert for p in plan.alerts if p.rules]
     for alert in emitted:
         for name in dict.fromkeys(r.threshold for r in alert.rules if r.threshold):
@@ -43,6 +44,15 @@ def _pool(plan: Plan, catalogue: Catalogue, index: int, pool: Pool) -> Iterator[
         if not bounds_of(binding, name, pool):
             yield Finding(f"pools/{index}/engine/version", f"bucket bounds of {binding.kind} {pool.engine.version} are not known",
                           f"nothing can be said about how exact the {name} quantiles are", "declare `histogram_buckets`", "warning")
+
+
+def _release(where: str, binding: Binding, version: str) -> Iterator[Finding]:
+    oldest, newest = binding.versions.oldest, binding.versions.newest
+    at = release(version) or (0, 0, 0)
+    if not (release(oldest) or at) <= at <= (release(newest) or at):
+        yield Finding(where, f"{binding.kind} {version} lies outside the releases that were looked at, {oldest} to {newest}",
+                      "metrics may be named otherwise there, and an alert on a name that is gone never fires",
+                      "ask `sre doctor` against the live server", "warning")
 
 
 def _number(index: int, pool: Pool, alert: Alert, threshold: Threshold, binding: Binding) -> Iterator[Finding]:
@@ -86,6 +96,12 @@ def _move(binding: Binding, alert: Alert, pool: Pool, bounds: list[Decimal], val
     return f"; or move a bound there with {told}, and declare it as `engine.histogram_buckets`"
 
 
+def _exporter(plan: Plan) -> Iterator[Finding]:
+    exporter = plan.fleet.gpu_exporter
+    if exporter:
+        yield from _release("gpu_exporter/version", plan.catalogue.gpus[exporter.kind], exporter.version)
+
+
 def _blind(plan: Plan) -> Iterator[Finding]:
     for planned in plan.alerts:
         if planned.state == "blind":
@@ -94,7 +110,9 @@ def _blind(plan: Plan) -> Iterator[Finding]:
 
 
 def _section(planned: PlannedAlert) -> str:
-    return {"usage": "usage_exporter", "gpu": "gpu_exporter"}.get(planned.alert.group, "pools")
+    """The part of the fleet file that would have to say more."""
+    named = (word for word in ("usage_exporter", "gpu_exporter") if word in " ".join(planned.reasons))
+    return next(named, "pools")
 
 
 def _remedy(planned: PlannedAlert) -> str:

@@ -63,7 +63,7 @@ class Planner:
                 if any(self._coverage.branch(c, pool).state > State.BLIND for pool in self._fleet.pools)]
         if not seen:
             return None
-        expr = seen[0] if len(seen) == 1 else " or ".join(f"({c})" for c in seen)
+        expr = seen[0] if len(seen) == 1 else f" {rule.join} ".join(f"({c})" for c in seen)
         return AlertRule(alert.name, self._with_team(alert, expr), alert.for_, alert.keep_firing_for,
                          {**rule.fixed, "severity": rule.severity, **self._team(alert)}, self._annotations(alert, rule))
 

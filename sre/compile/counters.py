@@ -21,12 +21,17 @@ def render(plan: Plan) -> Iterator[Artefact]:
 
 
 def counters(plan: Plan) -> str:
-    off = {counter for planned in plan.alerts for counter in planned.counters}
-    lines = {s.metric: line(s) for s in _read(plan)}
-    switch = [text for metric, text in lines.items() if metric in off]
-    rest = [text for metric, text in lines.items() if metric not in off]
-    return "\n".join([_HEADER.rstrip(), "", "# Off in the list in use: add these.", *switch, "",
-                      "# On in the list in use: keep these.", *rest, ""])
+    """The whole file. A line that is off and nobody waits for has a default-on stand-in, and stays a comment."""
+    wanted = {counter for planned in plan.alerts for counter in planned.counters}
+    read = {source.metric: source for source in _read(plan)}.values()
+    on = [s for s in read if plan.coverage.switched_on(s)]
+    off = [s for s in read if s not in on and s.metric in wanted]
+    rest = [s for s in read if s not in on and s not in off]
+    return "\n".join([
+        _HEADER.rstrip(), "", "# Off in the list in use: add these.", *map(line, off),
+        "", "# On in the list in use: keep these.", *map(line, on),
+        "", "# Optional: sharper than what stands in for them.", *(f"# {line(s)}" for s in rest), "",
+    ])
 
 
 def line(source: MetricSource) -> str:

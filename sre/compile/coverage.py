@@ -102,14 +102,15 @@ class Coverage:
         if exporter is None:
             return Sight(State.BLIND, ("no `gpu_exporter` is declared in the fleet file",))
         sources = self._catalogue.gpus[exporter.kind].signals.get(name, ())
-        if any(self._on(source) for source in sources):
+        if any(self.switched_on(source) for source in sources):
             return Sight()
         switch = next((s for s in sources if s.csv), None)
         if switch is None:
             return Sight(State.BLIND, (f"{exporter.kind} {exporter.version} has no {name}",))
         return Sight(State.NEEDS_COUNTER, (f"{switch.metric} is not in the exporter's list",), (switch.metric,))
 
-    def _on(self, source: MetricSource) -> bool:
+    def switched_on(self, source: MetricSource) -> bool:
+        """Whether the GPU exporter's list in use has this metric."""
         exporter = self._fleet.gpu_exporter
         assert exporter is not None
         if self._listed is not None:

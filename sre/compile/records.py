@@ -47,8 +47,7 @@ class Recorder:
 
     def _order(self) -> list[str]:
         records = self._catalogue.records
-        graph = {name: [read for branch in record.branches for read in references.series(branch) if read in records]
-                 for name, record in records.items()}
+        graph = {name: [read for read in _reads(record) if read in records] for name, record in records.items()}
         # Sorted by the catalogue's own order, so that the same content is always written the same way.
         sorter, order, place = graphlib.TopologicalSorter(graph), list[str](), {n: i for i, n in enumerate(records)}
         sorter.prepare()
@@ -105,6 +104,11 @@ class Recorder:
         claims = (f'label_replace(group by (uuid, mig) ({self._placed_cards.expand(f"@gpu_present{{{match}}}")}), '
                   f'"pool", {_replacement(name)}, "", "")' for name, match in pools)
         return "".join(f" or on (uuid, mig) {claim}" for claim in claims)
+
+
+def _reads(record: Record) -> set[str]:
+    cards = {"gpu:card:info"} if record.per else set[str]()
+    return cards.union(*map(references.series, record.branches))
 
 
 def _bound(exposure: Exposure, expr: str) -> bool:

@@ -42,12 +42,13 @@ def comparison(threshold: Threshold) -> str:
     return f"on () group_left () {series(threshold)}" if threshold.fleet else f"on (pool) group_left () {series(threshold)}"
 
 
-def names(catalogue: Catalogue) -> frozenset[str]:
-    """Threshold names that a fleet file may set."""
-    return frozenset(t.name for t in catalogue.thresholds.values() if not t.objective and not t.derived) | {"gpu_memory_used"}
-
-
 def values(fleet: Fleet, catalogue: Catalogue, threshold: Threshold) -> dict[str, Decimal]:
     """The number of every pool to which the threshold applies."""
     found = {p.name: threshold_value(p, threshold, catalogue.engines[p.engine.kind]) for p in fleet.pools}
     return {name: value for name, value in found.items() if value is not None}
+
+
+def settable(catalogue: Catalogue) -> dict[str, str]:
+    """Names that a pool's `thresholds:` may set, with their units."""
+    fixed = {"replicas_min"}
+    return {t.name: t.unit for t in catalogue.thresholds.values() if not (t.objective or t.fleet or t.derived in fixed)}

@@ -1,0 +1,39 @@
+"""The `sre` command: one file per noun, each imported when it is called, so that `sre --help` stays fast."""
+
+from importlib import import_module
+
+import click
+
+from sre import __version__
+
+_COMMANDS = {
+    "generate": "Compile a fleet file into rules, routes, dashboards, runbooks and proofs.",
+    "init": "Write a first fleet file, its JSON Schema and a pipeline snippet.",
+    "doctor": "Ask a live server which alerts see, which are blind, and why.",
+}
+"""Name -> the line that the help shows; the command itself lies in the module of that name."""
+
+
+class _Lazy(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(_COMMANDS)
+
+    def get_command(self, ctx: click.Context, name: str) -> click.Command | None:
+        if name not in _COMMANDS:
+            return None
+        command: click.Command = getattr(import_module(f"sre.cli.{name}"), name)
+        return command
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        with formatter.section("Commands"):
+            formatter.write_dl(list(_COMMANDS.items()))
+
+
+@click.group(cls=_Lazy, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="sre")
+def main() -> None:
+    """Keep self-hosted LLM fleets up, honest and paid for.
+
+    Exit codes: 0 clean (warnings included), 1 findings, 2 bad input or usage (nothing written), 3 a server
+    cannot be reached or answered only in part.
+    """
