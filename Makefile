@@ -4,8 +4,11 @@ export PYTHON
 BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
 
-.DEFAULT_GOAL := test
-.PHONY: demo test check bench docs machine clean
+.DEFAULT_GOAL := help
+.PHONY: help demo test bench docs machine clean
+
+help: ## this list
+	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
 
 demo: machine .venv/installed ## install into .venv and generate the example fleet
 	@$(BIN)/sre generate examples/fleet.yaml -o out
@@ -18,21 +21,24 @@ test: machine .venv/installed-test ## style, types and the whole suite
 bench: machine .venv/installed ## how long the commands take, beside the jsonnet compiler
 	@$(BIN)/python bench/bench.py
 
-machine: ## promtool, amtool and what a virtual environment needs
+docs: machine .venv/installed ## write the generated pages anew: commands and alerts
+	$(BIN)/python docs/generate.py
+
+machine: ## promtool, amtool and what a virtual environment needs, as Debian packages
 	@.ci/machine
 
-clean: ## everything that was made here
+clean: ## remove everything that was made here
 	rm -rf .venv out dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis
 
 # The install is editable: only a change of dependencies or entry points asks for another one.
-.venv/installed: pyproject.toml | .venv/bin/python
+.venv/installed: pyproject.toml | .venv/bin/pip
 	$(PIP) install -e .
 	@touch $@
 
-.venv/installed-test: pyproject.toml | .venv/bin/python
+.venv/installed-test: pyproject.toml | .venv/bin/pip
 	$(PIP) install -e '.[test]'
 	@touch $@ .venv/installed
 
-.venv/bin/python: | machine
-	@rm -rf .venv
+# pip comes last into a new environment: where it is, the environment is whole.
+.venv/bin/pip: | machine
 	$(PYTHON) -m venv .venv
