@@ -13,7 +13,7 @@ CHECKOUT = Path(__file__).parent.parent
 FLOORS = (
     ("cli",),
     ("checks", "lab"),
-    ("compile", "idle"),
+    ("compile", "idle", "init"),
     ("finance", "simulate"),
     ("usage", "catalogue", "fleet", "prometheus", "promql", "write"),
     ("findings", "units", "content", "source", "nodes", "explain", "swap", "answers", "unanswered"),
