@@ -4,6 +4,7 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from sre.catalogue.model import Alert, Binding, Catalogue, Threshold
+from sre.compile.alerts import patience
 from sre.compile.coverage import bounds_of, in_range
 from sre.compile.plan import Plan, PlannedAlert
 from sre.compile.thresholds import threshold_value
@@ -24,13 +25,20 @@ def advise(plan: Plan) -> list[Finding]:
 
 
 def _durations(fleet: Fleet, catalogue: Catalogue) -> Iterator[Finding]:
-    least = 2 * int(fleet.evaluation_interval)
+    """A wait is stretched to two evaluations; where that eats half of the promised time, the interval is too long."""
+    every = format_duration(fleet.evaluation_interval)
     for alert in catalogue.alerts.values():
-        if 0 < alert.for_ < least:
+        stretched = patience(alert, fleet)
+        if stretched * 2 > alert.within > 0 and stretched > alert.for_:
             yield Finding(
-                "evaluation_interval", f"{alert.name} waits {alert.for_} s, less than two evaluations of "
-                f"{format_duration(fleet.evaluation_interval)}", "it would fire on the first evaluation that sees it",
-                f"evaluate at least every {alert.for_ // 2} s, or give the alert a longer `for` in a catalogue of your own")
+                "evaluation_interval", f"{alert.name} would wait {format_duration(stretched)}, two evaluations of {every}",
+                f"it promises to fire within {format_duration(alert.within)} of its fault and could not",
+                "evaluate at least once a minute")
+        elif stretched > alert.for_:
+            yield Finding(
+                "evaluation_interval", f"{alert.name} waits {format_duration(stretched)} instead of {format_duration(alert.for_)}",
+                f"a wait shorter than two evaluations of {every} would let a single sample fire it",
+                "evaluate every 30 s to have it sooner", "warning")
 
 
 def _pool(plan: Plan, catalogue: Catalogue, index: int, pool: Pool) -> Iterator[Finding]:

@@ -64,7 +64,7 @@ class Planner:
         if not seen:
             return None
         expr = seen[0] if len(seen) == 1 else f" {rule.join} ".join(f"({c})" for c in seen)
-        return AlertRule(alert.name, self._with_team(alert, expr), alert.for_, alert.keep_firing_for,
+        return AlertRule(alert.name, self._with_team(alert, expr), patience(alert, self._fleet), alert.keep_firing_for,
                          {**rule.fixed, "severity": rule.severity, **self._team(alert)}, self._annotations(alert, rule))
 
     def _with_team(self, alert: Alert, expr: str) -> str:
@@ -115,6 +115,11 @@ class Planner:
 
     def _label(self, variable: str) -> str:
         return self._identity.replica_label if variable == "replica" else variable
+
+
+def patience(alert: Alert, fleet: Fleet) -> int:
+    """Seconds of `for`: at least two evaluations, or one odd sample would be enough to fire."""
+    return max(alert.for_, 2 * int(fleet.evaluation_interval)) if alert.for_ else 0
 
 
 def _reasons(overall: Sight, pools: dict[str, Sight]) -> tuple[str, ...]:

@@ -1,0 +1,246 @@
+"""What is compiled for a fleet: which rules, over which series, and what is said about what cannot be seen."""
+
+import subprocess
+from pathlib import Path
+from typing import Any
+
+import pytest
+import yaml
+
+from sre import content
+from sre.catalogue.load import load
+from sre.catalogue.model import Catalogue
+from sre.compile import prometheus
+from sre.compile.advice import advise, notes
+from sre.compile.counters import counters
+from sre.compile.plan import AlertRule, Plan, RecordRule
+from sre.compile.planning import make_plan
+from sre.compile.proofreading import proofread
+from sre.fleet import Fleet
+from sre.promql import series_read
+
+EXPORTER = {"kind": "dcgm", "version": "4.8.2"}
+PAIR = [
+    {"name": "chat", "engine": {"kind": "vllm", "version": "0.32.0"}, "gpus": {"type": "h100", "per_replica": 2, "replicas": 3},
+     "memory_budget": "0.90", "objectives": {"ttft_p95": "500ms"}},
+    {"name": "batch", "engine": {"kind": "vllm", "version": "0.32.0"}, "gpus": {"type": "l40s", "replicas": {"min": 1, "max": 5}},
+     "interactive": False, "thresholds": {"queue_depth": 217}},
+]
+
+
+@pytest.fixture(scope="module")
+def catalogue() -> Catalogue:
+    return load(content.root())
+
+
+def fleet(pools: list[dict[str, Any]] | None = None, **more: Any) -> Fleet:
+    return Fleet.model_validate({"version": 1, "name": "test", "pools": pools or PAIR, "gpu_exporter": EXPORTER, **more})
+
+
+def rules(plan: Plan) -> dict[str, list[str]]:
+    """Expressions by the name of the alert or recorded series."""
+    found: dict[str, list[str]] = {}
+    for group in plan.groups:
+        for rule in group.rules:
+            found.setdefault(rule.alert if isinstance(rule, AlertRule) else rule.record, []).append(rule.expr)
+    return found
+
+
+def states(plan: Plan) -> dict[str, str]:
+    return {planned.alert.name: planned.state for planned in plan.alerts}
+
+
+def said(plan: Plan, severity: str) -> str:
+    return "\n".join(f"{f.where}: {f.what} | {f.why} | {f.fix}" for f in [*advise(plan), *notes(plan)] if f.severity == severity)
+
+
+SHAPES = {
+    "kubernetes": {},
+    "host": {"identity": "host"},
+    "honor_labels": {"gpu_exporter": {**EXPORTER, "honor_labels": True}},
+    "chart": {"gpu_exporter": {**EXPORTER, "version": "4.8.3", "counters": "chart"}},
+    "era A": {"gpu_exporter": {**EXPORTER, "version": "3.3.0"}},
+    "era D": {"gpu_exporter": {**EXPORTER, "version": "4.9.0"}},
+    "no gpus": {"gpu_exporter": None},
+    "usage": {"usage_exporter": {"job": "sre-exporter"}},
+    "pool label": {"pool_label": "pool"},
+    "slow": {"scrape_interval": "1m", "evaluation_interval": "1m"},
+    "vLLM 0.6": {"pools": [{"name": "old", "engine": {"kind": "vllm", "version": "0.6.0"}}]},
+    "mixed": {"pools": [{"name": "old", "engine": {"kind": "vllm", "version": "0.6.6"}},
+                        {"name": "new", "engine": {"kind": "vllm", "version": "0.33.0"}}]},
+}
+
+
+@pytest.mark.parametrize("shape", SHAPES)
+def test_every_shape_of_fleet_compiles_to_rules_that_promtool_accepts(catalogue: Catalogue, shape: str, tmp_path: Path) -> None:
+    """Identity, exporter era, counter list, engine version: whatever is declared, the files load into Prometheus."""
+    pools = SHAPES[shape].get("pools")
+    plan = make_plan(fleet(pools, **{k: v for k, v in SHAPES[shape].items() if k != "pools"}), catalogue)
+    assert not list(proofread(plan))
+    paths = []
+    for artefact in prometheus.render(plan):
+        paths.append(tmp_path / Path(artefact.path).name)
+        paths[-1].write_text(artefact.text)
+    checked = subprocess.run(["promtool", "check", "rules", "--lint=all", "--lint-fatal", *map(str, paths)],
+                             capture_output=True, text=True, check=False)
+    assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+def test_the_number_of_alert_rules_does_not_grow_with_the_fleet(catalogue: Catalogue) -> None:
+    """Forty pools have as many alert rules as one; only the static series per pool grow."""
+    def count(number: int) -> int:
+        pools = [{**PAIR[0], "name": f"chat-{n}"} for n in range(number)]
+        return sum(isinstance(rule, AlertRule) for group in make_plan(fleet(pools), catalogue).groups for rule in group.rules)
+
+    assert count(40) == count(1) > 25
+
+
+def test_alerts_read_recorded_series_only(catalogue: Catalogue) -> None:
+    """No alert knows an engine's or exporter's metric: those end at level 0."""
+    plan = make_plan(fleet(), catalogue)
+    for group in plan.groups:
+        for rule in group.rules:
+            if isinstance(rule, AlertRule):
+                assert all(":" in name for name in series_read(rule.expr)), rule.expr
+
+
+def test_a_rule_stands_behind_what_it_reads_in_its_group(catalogue: Catalogue) -> None:
+    """Within a group nothing is read before it is recorded, so that no alert is an interval late."""
+    for shape in ({}, {"identity": "host"}, {"usage_exporter": {"job": "x"}}):
+        for group in make_plan(fleet(**shape), catalogue).groups:
+            recorded = [r.record for r in group.rules if isinstance(r, RecordRule)]
+            for index, rule in enumerate(group.rules):
+                later = set(recorded[index:]) - set(recorded[:index])
+                own = {rule.record} if isinstance(rule, RecordRule) else set()
+                assert not (series_read(rule.expr) & (later - own)), (group.name, rule)
+
+
+def test_thresholds_are_recorded_once_per_pool_with_the_fleets_numbers(catalogue: Catalogue) -> None:
+    """What a pool declares, or the default, is a series; the default of interactive pools does not reach a batch pool."""
+    plan = make_plan(fleet(), catalogue)
+    found = {(r.record, r.labels.get("pool", "")): r.expr for g in plan.groups for r in g.rules if isinstance(r, RecordRule) and r.labels}
+    assert found["pool:ttft_p95:threshold", "chat"] == "vector(0.5)"
+    assert ("pool:ttft_p95:threshold", "batch") not in found
+    assert found["pool:queue_depth:threshold", "batch"] == "vector(217)"
+    assert found["pool:queue_depth:threshold", "chat"] == "vector(50)"
+    assert found["pool:replicas:threshold", "batch"] == "vector(1)"
+    assert found["pool:replicas:threshold", "chat"] == "vector(3)"
+    assert found["pool:gpu_memory_used:threshold", "chat"] == "vector(0.94)", "max(92 %, 90 % + 4 points)"
+    assert found["pool:gpu_memory_used:threshold", "batch"] == "vector(0.96)", "vLLM 0.32 reserves 92 % by default"
+
+
+def test_both_names_of_a_renamed_metric_become_one_series(catalogue: Catalogue) -> None:
+    """During a rolling upgrade old and new replicas are both alive: the recorded signal reads both names."""
+    (expr,) = rules(make_plan(fleet(), catalogue))["replica:kv_cache_usage:ratio"]
+    assert series_read(expr) == {"vllm:kv_cache_usage_perc", "vllm:gpu_cache_usage_perc"}
+
+
+def test_without_a_gpu_exporter_gpu_alerts_are_blind_and_not_written(catalogue: Catalogue) -> None:
+    """Nothing dead is emitted, and the finding says what to declare."""
+    plan = make_plan(fleet(gpu_exporter=None), catalogue)
+    blind = {name for name, state in states(plan).items() if state == "blind"}
+    assert "GPUTemperatureHigh" in blind
+    assert "LLMQueueUtilizationAnomaly" in blind
+    assert not any("GPU" in name for name in rules(plan))
+    assert "gpu_exporter: GPUMissing is blind" in said(plan, "warning")
+
+
+def test_a_counter_that_is_off_is_bound_and_named_with_its_line(catalogue: Catalogue) -> None:
+    """Opt-in counters are one line away: the alert is written, shown as needing it, and the line is in counters.csv."""
+    plan = make_plan(fleet(), catalogue)
+    assert states(plan)["GPUThrottling"] == "needs_counter"
+    assert "GPUThrottling" in rules(plan)
+    on, off = counters(plan).split("# On in the list")[1], counters(plan).split("# On in the list")[0]
+    assert "DCGM_FI_DEV_CLOCKS_EVENT_REASONS, gauge," in off
+    assert "DCGM_FI_DEV_ECC_DBE_VOL_TOTAL, counter," in off
+    assert "DCGM_FI_DEV_FB_USED, gauge," in on
+
+
+def test_a_fleets_own_counters_file_decides_what_is_on(catalogue: Catalogue) -> None:
+    """With the list in use at hand, what it names is live and what it leaves out is one line away."""
+    listed = frozenset({"DCGM_FI_DEV_GPU_TEMP", "DCGM_FI_DEV_CLOCKS_EVENT_REASONS", "DCGM_FI_DEV_XID_ERRORS"})
+    plan = make_plan(fleet(), catalogue, listed)
+    assert states(plan)["GPUThrottling"] == "live"
+    assert states(plan)["GPUMemoryHigh"] == "needs_counter"
+
+
+def test_an_engine_that_lacks_a_metric_makes_only_its_own_pools_blind(catalogue: Catalogue) -> None:
+    """vLLM 0.6 has no prefix-cache counters; the pool beside it on 0.33 has, so the alert is written and says where it is blind."""
+    old = {"name": "old", "engine": {"kind": "vllm", "version": "0.6.0"}}
+    plan = make_plan(fleet([*PAIR[:1], old]), catalogue)
+    planned = next(p for p in plan.alerts if p.alert.name == "LLMPrefixCacheHitRateLow")
+    assert planned.state == "live"
+    assert planned.pools == {"chat": "live", "old": "blind"}
+    assert "vllm 0.6.0 has no prefix_cache_hits yet: it comes with vllm 0.8.0" in planned.reasons[0]
+
+
+def test_an_objective_between_bucket_bounds_is_a_warning_with_the_flag_that_moves_the_bound(catalogue: Catalogue) -> None:
+    """80 ms lies in (75, 100] ms: the quantile is interpolated there, and vLLM 0.33 has a flag for it."""
+    pool = {"name": "chat", "engine": {"kind": "vllm", "version": "0.33.0"}}
+    warned = said(make_plan(fleet([pool]), catalogue), "warning")
+    assert "pools/0/objectives/itl_p95: itl_p95 of 80ms lies inside the bucket (75ms, 100ms] of vllm 0.33.0" in warned
+    assert "--custom-histogram-buckets '{\"inter_token_latency\": [0.01, 0.025, 0.05, 0.075, 0.08, 0.1," in warned
+    assert "ttft_p95" not in warned, "500 ms is a bound"
+
+
+def test_a_declared_bucket_list_is_the_one_that_counts(catalogue: Catalogue) -> None:
+    """Bounds set with --custom-histogram-buckets and declared silence the warning."""
+    buckets = {"inter_token_latency": ["0.05", "0.08", "0.1"]}
+    pool = {"name": "chat", "engine": {"kind": "vllm", "version": "0.33.0", "histogram_buckets": buckets}}
+    assert "itl_p95" not in said(make_plan(fleet([pool]), catalogue), "warning")
+
+
+def test_an_objective_beyond_the_last_bound_is_an_error(catalogue: Catalogue) -> None:
+    """vLLM 0.6.0's e2e histogram ends at 60 s: a quantile can never be seen above it."""
+    pool = {"name": "old", "engine": {"kind": "vllm", "version": "0.6.0"}, "objectives": {"e2e_p99": "75s"}}
+    assert "e2e_p99 of 1m15s lies at or above the last bucket bound of vllm 0.6.0, 1m" in said(make_plan(fleet([pool]), catalogue), "error")
+
+
+def test_a_rate_that_cannot_be_reached_is_an_error(catalogue: Catalogue) -> None:
+    """No error rate exceeds 100 %, so an alert above it is dead."""
+    pool = {**PAIR[0], "thresholds": {"error_rate": "100%"}}
+    assert "error_rate of 100 % can never be exceeded" in said(make_plan(fleet([pool]), catalogue), "error")
+
+
+def test_a_wait_shorter_than_two_evaluations_is_stretched_or_refused(catalogue: Catalogue) -> None:
+    """Evaluated every minute, a wait of one minute is stretched to two and said so; at two minutes the alert breaks its promise."""
+    plan = make_plan(fleet(evaluation_interval="1m"), catalogue)
+    assert "LLMEngineStalled waits 2m instead of 1m" in said(plan, "warning")
+    assert not said(plan, "error")
+    plan = make_plan(fleet(evaluation_interval="2m"), catalogue)
+    assert "LLMEngineStalled would wait 4m, two evaluations of 2m" in said(plan, "error")
+
+
+def test_a_release_that_nobody_looked_at_is_a_warning(catalogue: Catalogue) -> None:
+    """Beyond the newest vLLM that the binding was read off, names may have changed."""
+    pool = {"name": "next", "engine": {"kind": "vllm", "version": "0.99.0"}}
+    assert "vllm 0.99.0 lies outside the releases that were looked at, 0.6.0 to 0.33.0" in said(make_plan(fleet([pool]), catalogue), "warning")
+
+
+def test_cards_that_the_fleet_file_gives_to_a_pool_are_claimed_by_it(catalogue: Catalogue) -> None:
+    """`gpus.match` is for pods that do not join; a `$` in the pool's name stays a `$`."""
+    pool = {"name": "pay$1", "engine": {"kind": "vllm", "version": "0.32.0"},
+            "gpus": {"type": "h100", "replicas": 1, "match": {"Hostname": 'no"de'}}}
+    (expr,) = rules(make_plan(fleet([pool]), catalogue))["gpu:claim:info"]
+    assert 'Hostname="no\\"de"' in expr
+    assert '"pool", "pay$$1", "", ""' in expr
+
+
+HOSTILE = ['a"b', "a'b", "a{b}", "a{{.}}", "a`b", "<b>x</b>", "a|b", "a\\b", "$value", "a,b", "ünï", "#x", "- x", "a: b"]
+
+
+def test_hostile_names_come_out_inert(catalogue: Catalogue, tmp_path: Path) -> None:
+    """Quotes, braces, templates, HTML and YAML in names stay text in every rule file, and promtool reads it back as such."""
+    pools = [{**PAIR[0], "name": name, "owner": name, "model": name} for name in HOSTILE]
+    plan = make_plan(fleet(pools), catalogue)
+    assert not list(proofread(plan))
+    for artefact in prometheus.render(plan):
+        path = tmp_path / Path(artefact.path).name
+        path.write_text(artefact.text)
+        subprocess.run(["promtool", "check", "rules", str(path)], check=True, capture_output=True)
+        for group in yaml.safe_load(artefact.text)["groups"]:
+            for rule in group["rules"]:
+                for text in rule.get("annotations", {}).values():
+                    assert not any(name in text for name in HOSTILE if len(name) > 3 and name != "$value"), text
+    names = {r.labels["pool"] for g in plan.groups for r in g.rules if isinstance(r, RecordRule) and r.record == "pool:fleet:info"}
+    assert names == set(HOSTILE)
