@@ -32,11 +32,23 @@ def objection(what: str, fix: str, why: str = "") -> PydanticCustomError:
 
 def explain(error: ValidationError, source: Source, model: type[BaseModel]) -> list[Finding]:
     """One finding for each thing wrong, at the line of the key or value that is wrong."""
-    return [_finding(detail, source, model) for detail in error.errors(include_url=False)]
+    return [_finding(detail, source, model) for detail in objections(error)]
+
+
+def objections(error: ValidationError) -> list[ErrorDetails]:
+    """What pydantic objects to, without what only follows: a list of bad entries is no empty list too."""
+    details = error.errors(include_url=False)
+    around = {detail["loc"][:end] for detail in details for end in range(len(detail["loc"]))}
+    return [detail for detail in details if detail["type"] != "too_short" or detail["loc"] not in around]
+
+
+def place_of(detail: ErrorDetails) -> Loc:
+    """The path into the data; pydantic marks the key of a mapping with a part of its own."""
+    return tuple(part for part in detail["loc"] if part != "[key]")
 
 
 def _finding(detail: ErrorDetails, source: Source, model: type[BaseModel]) -> Finding:
-    loc, kind = tuple(part for part in detail["loc"] if part != "[key]"), detail["type"]
+    loc, kind = place_of(detail), detail["type"]
     if kind == "extra_forbidden":
         return _unknown(loc, source, model)
     field = _field(model, loc)

@@ -71,7 +71,7 @@ def render_fleet(found: Discovered) -> str:
 
 
 def json_schema() -> str:
-    """The fleet file's JSON Schema (draft 2020-12), for editors: every key described, unknown ones refused."""
+    """JSON Schema (draft 2020-12) of the fleet file: every key is described, unknown ones are refused."""
     schema = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         **Fleet.model_json_schema(),

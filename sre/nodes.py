@@ -114,6 +114,8 @@ class _Reading:
         if id(node) in self._open:
             self._flaw(_line(node), "an alias refers to the value that it stands in", "write the value out")
             return None, Place(_line(node), key)
+        if node.tag not in (_TAG + "map", _TAG + "seq"):
+            self._tagged(node)
         self._open.add(id(node))
         found = self._mapping(node, key) if isinstance(node, yaml.MappingNode) else self._list(node, key)
         self._open.discard(id(node))
@@ -123,8 +125,11 @@ class _Reading:
         text, kind = str(node.value), str(node.tag).removeprefix(_TAG)
         if kind in _VALUES and (kind == "str" or re.fullmatch(_CORE[kind][0], text)):
             return _VALUES[kind](text)
-        self._flaw(_line(node), f"the tag {str(node.tag)[:60]!r} is not read here", "leave the tag out")
+        self._tagged(node)
         return None
+
+    def _tagged(self, node: yaml.Node) -> None:
+        self._flaw(_line(node), f"the tag {str(node.tag)[:60]!r} is not read here", "leave the tag out")
 
     def _list(self, node: yaml.Node, key: int) -> tuple[Any, Place]:
         place, data = Place(_line(node), key), list[Any]()

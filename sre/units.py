@@ -7,7 +7,7 @@ import math
 import re
 from decimal import Decimal
 
-_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdwy])")
+_PART = re.compile(r"(\d+(?:\.\d+)?)(ms|[smhdwy])", re.ASCII)
 _SECONDS = {
     "y": Decimal(365 * 86400),
     "w": Decimal(7 * 86400),
@@ -18,7 +18,7 @@ _SECONDS = {
     "ms": Decimal("0.001"),
 }
 _ORDER = tuple(_SECONDS)
-_NUMBER = re.compile(r"[-+]?(?:\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})(?:[eE][-+]?\d{1,2})?")
+_NUMBER = re.compile(r"[-+]?(?:\d{1,30}(?:\.\d{0,30})?|\.\d{1,30})(?:[eE][-+]?\d{1,2})?", re.ASCII)
 _LONGEST = 64
 
 

@@ -54,7 +54,7 @@ def _share(value: Any) -> object:
         return value
     ratio = _read(value, parse_ratio)
     if ratio is None or not 0 < ratio <= 1:
-        percent = ratio is not None and 1 < ratio <= 100
+        percent = not isinstance(value, str) and ratio is not None and 1 < ratio <= 100
         raise objection(
             f"{show(value)} is not a share of the memory",
             f"did you mean {value}%?" if percent else "write more than 0 and at most 1, like 0.90 or 90%",

@@ -10,6 +10,9 @@ from sre.fleet.problem import Known, Problem
 from sre.source import show
 from sre.units import format_duration
 
+LOOKBACK = 300
+"""Seconds for which Prometheus takes a sample as current (--query.lookback-delta)."""
+
 
 def check(fleet: Fleet, known: Known | None = None) -> Iterator[Problem]:
     """All that is contradictory, unreachable or unknown in a fleet whose single values are sound."""
@@ -45,6 +48,14 @@ def _hours(hours: BusinessHours) -> Iterator[Problem]:
 
 def _intervals(fleet: Fleet) -> Iterator[Problem]:
     evaluation, scrape = fleet.evaluation_interval, fleet.scrape_interval
+    for name, interval in (("evaluation_interval", evaluation), ("scrape_interval", scrape)):
+        if interval > LOOKBACK:
+            yield Problem(
+                (name,),
+                f"`{name}` is {format_duration(interval)}, longer than {format_duration(LOOKBACK)}",
+                "a query looks back five minutes: between two samples, every alert would resolve",
+                "write 30s or 1m",
+            )
     if evaluation < scrape:
         yield Problem(
             ("evaluation_interval",),

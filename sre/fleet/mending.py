@@ -5,6 +5,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from sre.explain import objections, place_of
 from sre.source import Loc
 
 _ENTRIES = ("pools", "teams")
@@ -25,8 +26,8 @@ def mend(data: Any, error: ValidationError) -> tuple[Any, set[Loc]]:
     if not isinstance(data, dict):
         return data, set()
     data, touched = copy.deepcopy(data), set[Loc]()
-    for detail in error.errors(include_url=False, include_input=False, include_context=False):
-        loc = tuple(part for part in detail["loc"] if part != "[key]")
+    for detail in objections(error):
+        loc = place_of(detail)
         touched.add(_fill(data, loc) if detail["type"] == "missing" else _cut(data, loc))
     return data, touched
 
@@ -59,8 +60,10 @@ def _cut(data: Any, loc: Loc) -> Loc:
 
 
 def _parent(data: Any, loc: Loc) -> Any:
+    """What holds the value at ``loc``; None where an earlier cut has taken it along."""
     for part in loc[:-1]:
-        if not isinstance(data, dict | list):
-            return None
-        data = data[part] if not isinstance(data, dict) or part in data else None
+        if isinstance(data, list) and isinstance(part, int):
+            data = data[part]
+        else:
+            data = data.get(part) if isinstance(data, dict) else None
     return data
