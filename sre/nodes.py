@@ -62,7 +62,7 @@ class Loader(yaml.CSafeLoader):
     depth = 0
 
     # The C composer calls these two around every value; without a limit, nesting overflows the C stack.
-    def descend_resolver(self, current_node: yaml.Node | None, current_index: object) -> None:  # noqa: ARG002
+    def descend_resolver(self, current_node: yaml.Node | None, current_index: object) -> None:
         """Count one level down. Raises ``yaml.MarkedYAMLError`` below ``MAX_DEPTH``."""
         self.depth += 1
         if self.depth > MAX_DEPTH and current_node is not None:
