@@ -143,10 +143,15 @@ def test_paths_start_at_the_fleet_file(tmp_path: Path) -> None:
     path = tmp_path / "fleet.yaml"
     exporter = "gpu_exporter: {kind: dcgm, version: 4.8.2, counters: c.csv}\n"
     path.write_text(HEAD + "catalogue: content\nreceivers: ./r.yaml\n" + exporter + POOL)
-    fleet, _ = load(path)
-    assert (fleet.catalogue, fleet.receivers) == (tmp_path / "content", tmp_path / "r.yaml")
+    fleet, _ = load(Path(os.path.relpath(path)))
+    assert fleet.catalogue is not None
+    assert fleet.receivers is not None
+    assert fleet.catalogue.samefile(tmp_path / "content")
+    assert fleet.receivers.samefile(tmp_path / "r.yaml")
     assert fleet.gpu_exporter is not None
-    assert fleet.gpu_exporter.counters == str(tmp_path / "c.csv")
+    counters = Path(fleet.gpu_exporter.counters)
+    assert counters.is_absolute()
+    assert counters.samefile(tmp_path / "c.csv")
 
 
 def test_rules_that_run_ahead_of_scrapes_are_a_warning() -> None:

@@ -11,7 +11,9 @@ COUNTER_LISTS = ("image", "chart")
 
 
 def resolve(fleet: Fleet, folder: Path) -> tuple[Fleet, list[Problem]]:
-    """The fleet with its paths starting at ``folder``, and what does not exist."""
+    """The fleet with its paths made absolute from ``folder``, and what does not exist."""
+    # Absolute, so that whoever joins them to the folder again still gets the same file.
+    folder = folder.absolute()
     update: dict[str, object] = {
         key: folder / path for key in ("catalogue", "receivers") if (path := getattr(fleet, key)) is not None
     }
