@@ -7,13 +7,14 @@ from typing import Any
 
 from pydantic import BaseModel, ValidationError
 
-from sre import source
-from sre.catalogue.model import Alert, Binding, Catalogue, Record, Signal, Threshold
+from sre import content, source
+from sre.catalogue.model import GROUPS, Alert, Binding, Catalogue, Record, Signal, Threshold
 from sre.catalogue.review import review
 from sre.explain import explain
 from sre.findings import Finding, Refused, errors
 
 _SECTIONS: dict[str, type[BaseModel]] = {"signals": Signal, "records": Record, "thresholds": Threshold, "alerts": Alert}
+_PLAIN = {"baselines": "one series name each", "constants": "a list of words each"}
 _BINDINGS = ("engines", "gpus", "usage")
 
 
@@ -39,9 +40,11 @@ def _files(folder: Path) -> Iterator[Path]:
 
 def _read(path: Path, folder: Path, catalogue: Catalogue) -> list[Finding]:
     try:
-        text = replace(source.read(path), name=str(path.relative_to(folder)))
+        text = source.read(path)
     except Refused as refused:
         return list(refused.findings)
+    if folder == content.root():
+        text = replace(text, name=str(path.relative_to(folder)))
     if path.parent.name in _BINDINGS:
         return _binding(text, path.parent.name, catalogue)
     if path.name == "faults.yaml":
@@ -61,28 +64,45 @@ def _binding(text: source.Source, section: str, catalogue: Catalogue) -> list[Fi
 
 def _content(text: source.Source, path: Path, catalogue: Catalogue) -> list[Finding]:
     if not isinstance(text.data, dict):
-        return [text.finding((), "a mapping of sections belongs here", "nothing else is read", "begin with `alerts:`")]
+        return [_no_mapping(text, ())]
     findings = list[Finding]()
     for section, entries in text.data.items():
-        if section == "baselines":
-            catalogue.baselines.update(entries)
-        elif section == "constants":
-            catalogue.constants.update({name: tuple(values) for name, values in entries.items()})
-        elif section in _SECTIONS:
-            findings += _entries(text, section, entries, path, catalogue)
-        else:
-            known = [*_SECTIONS, "baselines", "constants"]
+        if section not in _SECTIONS and section not in _PLAIN:
             findings.append(text.finding((section,), f"unknown section `{section}`", "nothing reads it",
-                                         source.suggest(section, known), key=True))
+                                         source.suggest(section, [*_SECTIONS, *_PLAIN]), key=True))
+        elif not isinstance(entries, dict):
+            findings.append(_no_mapping(text, (section,)))
+        elif section in _PLAIN:
+            findings += _plain(text, section, entries, catalogue)
+        else:
+            findings += _entries(text, section, entries, path, catalogue)
     return findings
+
+
+def _no_mapping(text: source.Source, loc: source.Loc) -> Finding:
+    return text.finding(loc, "a mapping (name: entry) belongs here", "nothing else is read", "give every entry a name")
+
+
+def _plain(text: source.Source, section: str, entries: dict[str, Any], catalogue: Catalogue) -> list[Finding]:
+    """Baselines are name to name, constants name to list of words."""
+    kind = str if section == "baselines" else list
+    wrong = [name for name, entry in entries.items() if not isinstance(entry, kind)]
+    for name, entry in entries.items():
+        if name not in wrong:
+            getattr(catalogue, section)[name] = tuple(map(str, entry)) if section == "constants" else entry
+    return [text.finding((section, name), f"{section} are {_PLAIN[section]}", "nothing else is read",
+                         "write it like its neighbours") for name in wrong]
 
 
 def _entries(
     text: source.Source, section: str, entries: dict[str, Any], path: Path, catalogue: Catalogue
 ) -> list[Finding]:
     model, findings = _SECTIONS[section], list[Finding]()
-    group = {"group": path.stem} if section == "records" else {}
+    group = {"group": path.stem if path.stem in GROUPS else "engine"} if section == "records" else {}
     for name, entry in entries.items():
+        if not isinstance(entry, dict):
+            findings.append(_no_mapping(text, (section, name)))
+            continue
         try:
             value = model.model_validate({**entry, **group, "name": name})
         except ValidationError as error:

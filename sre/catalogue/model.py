@@ -6,7 +6,7 @@ An entry is data with a name; adding an alert or an engine is adding an entry, n
 import re
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
@@ -15,6 +15,8 @@ from sre.units import parse_duration, parse_number, parse_ratio
 Severity = Literal["page", "ticket", "info", "none"]
 Level = Literal["pool", "replica", "gpu", "host", "model", "fleet"]
 Group = Literal["engine", "gpu", "usage", "meta"]
+GROUPS: tuple[str, ...] = get_args(Group)
+"""Rule groups, each evaluated in order; a record's is named by its file."""
 
 
 def _branches(value: object) -> object:

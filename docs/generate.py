@@ -1,0 +1,77 @@
+"""Write the generated pages of this folder: alerts, commands, the fleet file's schema. Run by `make docs`, held by a test."""
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+
+from sre import content
+from sre.catalogue.load import load
+from sre.catalogue.model import Alert, Catalogue, Threshold
+from sre.cli import main
+from sre.compile.text import format_value
+from sre.init import json_schema
+from sre.units import format_duration, format_number
+
+HERE = Path(__file__).parent
+
+
+def pages() -> dict[str, str]:
+    """File name -> text of every generated page."""
+    return {"alerts.md": alerts_page(load(content.root())), "commands.md": commands_page(), "fleet.schema.json": json_schema()}
+
+
+def alerts_page(catalogue: Catalogue) -> str:
+    lines = ["# Alerts", "", "Written by `make docs` from `rules/`. Thresholds are defaults; a pool sets its own in the fleet file.",
+             "*Within* is the longest time from fault to firing at a 30 s scrape and evaluation interval.", "",
+             "| alert | severity | what it says | default | within | fault that proves it |", "|---|---|---|---|---|---|"]
+    for name in sorted(catalogue.alerts):
+        alert = catalogue.alerts[name]
+        severities = " / ".join(dict.fromkeys(rule.severity for rule in alert.rules))
+        faults = ", ".join(f"`{fault}`" for fault in dict.fromkeys(rule.fault for rule in alert.rules))
+        lines.append(f"| [{name}](../runbooks/{name}.md) | {severities} | {alert.summary} | {_defaults(catalogue, alert)} "
+                     f"| {format_duration(alert.within)} | {faults} |")
+    return "\n".join([*lines, "", *_thresholds(catalogue)])
+
+
+def _defaults(catalogue: Catalogue, alert: Alert) -> str:
+    names = dict.fromkeys(rule.threshold for rule in alert.rules if rule.threshold)
+    return ", ".join(_number(catalogue.thresholds[name]) for name in names)
+
+
+def _number(threshold: Threshold) -> str:
+    if threshold.derived == "replicas_min":
+        return "declared replicas"
+    if threshold.derived == "memory_budget":
+        return "max(92 %, budget + 4 points)"
+    assert threshold.default is not None
+    if threshold.unit in ("seconds", "ratio", "celsius", "factor"):
+        return format_value(float(threshold.default), threshold.unit)
+    return format_number(threshold.default)
+
+
+def _thresholds(catalogue: Catalogue) -> Iterator[str]:
+    yield from ("## Thresholds", "", "| name | default | unit | why |", "|---|---|---|---|")
+    for threshold in sorted(catalogue.thresholds.values(), key=lambda t: t.name):
+        yield f"| `{threshold.name}` | {_number(threshold)} | {threshold.unit} | {threshold.why} |"
+    yield ""
+
+
+def commands_page() -> str:
+    context = click.Context(main, info_name="sre")
+    parts = ["# Commands", "", "Written by `make docs` from the commands' own help.", "", *_help("sre", main, context)]
+    for name in main.list_commands(context):
+        command = main.get_command(context, name)
+        assert command is not None
+        parts += _help(f"sre {name}", command, click.Context(command, info_name=name, parent=context))
+    return "\n".join(parts)
+
+
+def _help(title: str, command: click.Command, context: click.Context) -> list[str]:
+    context.terminal_width = 100
+    return [f"## `{title}`", "", "```text", command.get_help(context), "```", ""]
+
+
+if __name__ == "__main__":
+    for page, text in pages().items():
+        (HERE / page).write_text(text, encoding="utf-8")
