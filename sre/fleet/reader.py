@@ -31,7 +31,7 @@ def load(
     ``thresholds``, ``engines`` and ``gpu_exporters`` are the catalogue's names; None accepts any.
     Thresholds as a mapping from name to unit let the units be checked too.
     """
-    return _load(read(Path(path)), Path(path).parent, Known(thresholds, engines, gpu_exporters))
+    return load_source(read(Path(path)), Path(path).parent, Known(thresholds, engines, gpu_exporters))
 
 
 def load_text(
@@ -44,10 +44,11 @@ def load_text(
     gpu_exporters: Collection[str] | None = None,
 ) -> tuple[Fleet, list[Finding]]:
     """The same for content that is already here; paths inside it start at ``folder``."""
-    return _load(parse(name, content), folder, Known(thresholds, engines, gpu_exporters))
+    return load_source(parse(name, content), folder, Known(thresholds, engines, gpu_exporters))
 
 
-def _load(source: Source, folder: Path, known: Known) -> tuple[Fleet, list[Finding]]:
+def load_source(source: Source, folder: Path, known: Known) -> tuple[Fleet, list[Finding]]:
+    """The same for YAML that is parsed already."""
     fleet, data, mended, findings = _validate(source)
     if fleet:
         fleet, missing = resolve(fleet, folder)
