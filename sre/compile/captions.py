@@ -1,0 +1,152 @@
+"""What stands beside a panel: how to read it, which alert watches it, when that fires and what to do then."""
+
+import re
+from collections.abc import Iterator
+
+from sre.catalogue.dashboards import Panel
+from sre.catalogue.model import Rule
+from sre.compile import markdown
+from sre.compile.expansion import fill
+from sre.compile.plan import Plan, PlannedAlert
+from sre.compile.thresholds import series
+from sre.units import format_duration
+
+_LONG_TEXT = re.compile(r'"([^"]{28})[^"]{16,}"')
+_LISTED = 5
+
+
+def caption(plan: Plan, panel: Panel, planned: PlannedAlert | None) -> str:
+    """Markdown for a panel's description."""
+    parts = [" ".join(panel.about.split())]
+    if planned:
+        parts += [
+            _alert(planned),
+            *_conditions(plan, planned),
+            *_dashes(plan, planned),
+            *_partly(planned),
+            _runbook(planned),
+        ]
+    return "\n\n".join(filter(None, parts))
+
+
+def blind(plan: Plan, planned: PlannedAlert) -> str:
+    """What stands in the place of a panel whose alert cannot see."""
+    why = [f"- {markdown.plain(reason)}" for reason in _few(planned.reasons)]
+    return "\n".join(
+        [f"**{planned.alert.name}** is blind in this fleet:", "", *why, "", _page(plan, planned)]
+    )
+
+
+def blind_table(plan: Plan) -> str:
+    """All alerts that do not see everywhere, and what would make them see."""
+    rows = [_blind_row(planned) for planned in plan.alerts if _lacking(planned)]
+    live = sum(planned.state == "live" for planned in plan.alerts)
+    head = f"{live} of {len(plan.alerts)} alerts see."
+    if not rows:
+        return f"{head} None is blind in any pool."
+    return "\n".join([head, "", *markdown.table(("alert", "state", "where", "why, or what it lacks"), rows)])
+
+
+def runbook_url(planned: PlannedAlert) -> str | None:
+    """Where the runbook lies, if the fleet file says where; `$` would begin one of Grafana's variables."""
+    url = next((rule.annotations["runbook_url"] for rule in planned.rules), "")
+    return url.replace("$", "%24") if url.startswith("http") else None
+
+
+def worst(planned: PlannedAlert) -> str:
+    """The most urgent severity that an alert has here."""
+    found = {rule.labels["severity"] for rule in planned.rules}
+    return next((severity for severity in ("page", "ticket", "info") if severity in found), "none")
+
+
+def _alert(planned: PlannedAlert) -> str:
+    severities = dict.fromkeys(rule.labels["severity"] for rule in planned.rules)
+    return f"**{planned.alert.name}** ({', '.join(severities)}): {planned.alert.summary}. {planned.alert.why}"
+
+
+def _conditions(plan: Plan, planned: PlannedAlert) -> Iterator[str]:
+    alert = planned.alert
+    head = f"Fires after {format_duration(alert.for_)} of" if alert.for_ else "Fires at once on"
+    lines = [
+        f"- {alert.rules[i].severity}: {markdown.code(_short(plan, alert.rules[i], branch))}"
+        for i in planned.sources
+        for branch in alert.rules[i].branches
+    ]
+    yield "\n".join([f"{head}:", "", *dict.fromkeys(lines)])
+
+
+def _short(plan: Plan, rule: Rule, branch: str) -> str:
+    """The condition as a person reads it: the name of its limit, and long lists cut."""
+    macros = {name: "|".join(values) for name, values in plan.catalogue.constants.items()}
+    if rule.threshold:
+        macros["threshold"] = series(plan.catalogue.thresholds[rule.threshold])
+    return _LONG_TEXT.sub(r'"\1…"', fill(branch, macros))
+
+
+def _dashes(plan: Plan, planned: PlannedAlert) -> Iterator[str]:
+    names = limits(planned)
+    if names:
+        told = " ".join(
+            f"{markdown.code(series(t))}: {t.why}" for t in (plan.catalogue.thresholds[n] for n in names)
+        )
+        yield f"Dashed: the limit that the alert compares with. {told}"
+
+
+def limits(planned: PlannedAlert) -> tuple[str, ...]:
+    """Thresholds that an alert compares the series with that its panel shows."""
+    alert = planned.alert
+    used = (alert.rules[i] for i in planned.sources)
+    compared = (
+        r.threshold for r in used if r.threshold and any(alert.shows in branch for branch in r.branches)
+    )
+    return tuple(dict.fromkeys(n for n in (alert.threshold, *compared) if n))
+
+
+def _partly(planned: PlannedAlert) -> Iterator[str]:
+    if planned.counters:
+        yield f"Sees more with {', '.join(map(markdown.code, planned.counters))}: `dcgm/counters.csv` switches it on."
+    if planned.state == "live" and planned.reasons:
+        yield "\n".join(
+            ["It does not see everywhere:", "", *(f"- {markdown.plain(r)}" for r in _few(planned.reasons))]
+        )
+
+
+def _runbook(planned: PlannedAlert) -> str:
+    url = runbook_url(planned)
+    return f"[Runbook](<{url}>)" if url else f"Runbook: `runbooks/{planned.alert.name}.md`"
+
+
+def _page(plan: Plan, planned: PlannedAlert) -> str:
+    base = plan.fleet.runbook_base_url
+    name = planned.alert.name
+    return (
+        f"[Runbook](<{base.rstrip('/').replace('$', '%24')}/{name}>)"
+        if base
+        else f"Runbook: `runbooks/{name}.md`"
+    )
+
+
+def _lacking(planned: PlannedAlert) -> bool:
+    return planned.state != "live" or any(state != "live" for state in planned.pools.values())
+
+
+def _blind_row(planned: PlannedAlert) -> tuple[str, str, str, str]:
+    where = [name for name, state in planned.pools.items() if state != "live"]
+    place = (
+        "everywhere"
+        if len(where) == len(planned.pools)
+        else ", ".join(map(markdown.plain, _few(tuple(where))))
+    )
+    state = planned.state if planned.state != "live" else "blind in part"
+    return (
+        planned.alert.name,
+        state.replace("_", " "),
+        place,
+        "; ".join(map(markdown.plain, _few(planned.reasons))),
+    )
+
+
+def _few(words: tuple[str, ...]) -> tuple[str, ...]:
+    if len(words) <= _LISTED:
+        return words
+    return (*words[:_LISTED], f"and {len(words) - _LISTED} more: manifest.json lists them")
