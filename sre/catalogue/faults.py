@@ -1,0 +1,199 @@
+"""Faults: named ways for a fleet to go wrong, as data that proofs, the lab and the backtest share."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+
+from sre import source
+from sre.catalogue.formula import Formula
+from sre.explain import explain, objection
+from sre.findings import Finding, Refused
+from sre.source import suggest
+from sre.units import parse_duration
+
+REPLICA = {
+    "arrivals": "requests per second that reach one replica",
+    "prompt": "mean tokens of a prompt",
+    "cached": "share of prompt tokens found in the prefix cache",
+    "ttft_p95": "seconds to the first token at the 95th percentile, as the histogram shows it, without a queue",
+    "itl_p95": "seconds between two tokens at the 95th percentile, as the histogram shows it",
+    "reply": "median tokens of a reply",
+    "cut": "share of replies cut at their token limit",
+    "runaway": "share of replies that do not come to an end by themselves",
+    "runaway_tokens": "tokens of such a reply",
+    "wait": "mean seconds in the queue while the queue is short",
+    "batch_limit": "most requests in the batch",
+    "burst": "requests that arrive at once, beyond what the batch takes",
+    "closed": "1: clients ask again when they have their reply, so that as many requests stay in flight",
+    "kv_fill": "share of the KV cache that the usual load fills; above 1 the cache is full",
+    "thrown_out": "requests per second that a full KV cache throws out",
+    "server_errors": "share of requests answered with a server error",
+    "client_errors": "share of requests refused as the caller's mistake",
+    "stalled": "1: the engine core is dead behind a living endpoint",
+    "unreachable": "1: scrapes fail",
+    "gone": "1: the target has left service discovery",
+    "restarted": "restarts so far; each sets every counter to zero",
+    "renamed": "1: runs a release that calls its metrics otherwise",
+    "leaked_pid": "1: exposes every gauge twice, as multi-process servers did (vllm#28792)",
+}
+"""What can be changed in one engine replica."""
+
+CARD = {
+    "utilization": "share of time in which the card works",
+    "dram": "share of time in which its memory moves data",
+    "memory_used": "share of its memory in use",
+    "temperature": "degrees Celsius",
+    "margin": "degrees left to its own slowdown limit",
+    "clock_events": "bit mask of reasons why clocks are held down",
+    "nvlink": "megabytes over the links per generated token",
+    "xid": "last XID reported; 0 is none",
+    "ecc_double_bit": "double-bit errors since the driver loaded",
+    "rows_uncorrectable": "rows remapped after uncorrectable errors, over its life",
+    "rows_correctable": "rows remapped after correctable errors, over its life",
+    "row_remap_failure": "1: a row could not be remapped",
+    "row_remap_pending": "1: a row waits for a reset to be remapped",
+    "lost": "1: off the bus",
+    "mig": "1: divided into two MIG instances",
+    "unprofiled": "1: exposes no profiling counters",
+    "shared": "1: shared by time-slicing, so that its series appear per device and per pod",
+    "upgraded": "1: exposed by the newest exporter that the binding knows",
+    "exporter_down": "1: its node's exporter does not answer",
+}
+"""What can be changed in one GPU card."""
+
+FLEET = {
+    "unscraped": "1: nothing is scraped",
+    "recorded": "share of the engines' tokens that the gateway's records hold",
+}
+"""What can be changed around them."""
+
+GIVEN = {
+    "healthy": "the input's own healthy value",
+    "simulated": "replicas that are simulated",
+    "cards": "cards of one simulated replica",
+    "running": "requests in the batch of one healthy replica",
+    "capacity": "requests per second that one healthy replica can serve",
+    "reply_mean": "mean tokens of a healthy reply",
+}
+"""Further names that a formula may use, beside inputs (their healthy values) and thresholds."""
+
+INPUTS = {**REPLICA, **CARD, **FLEET}
+
+
+def _formula(value: object) -> object:
+    if isinstance(value, (str, int, float)) or value.__class__.__name__ == "Decimal":
+        try:
+            return Formula(str(value))
+        except ValueError as error:
+            raise objection(str(error), "write a number, or arithmetic over thresholds such as `3 * ttft_p95`") from None
+    return value
+
+
+def _seconds(value: object) -> object:
+    return int(parse_duration(value)) if isinstance(value, str) else value
+
+
+Number = Annotated[Formula, BeforeValidator(_formula)]
+Seconds = Annotated[int, BeforeValidator(_seconds)]
+Target = Literal["pool", "replica", "card"]
+
+
+class _Model(BaseModel):
+    model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
+
+
+class Step(_Model):
+    """A change ``at`` seconds after the fault's start, to the whole pool or to one replica or card of it."""
+
+    at: Seconds = Field(0, description="seconds after the start")
+    on: Target = Field("pool", description="what is hit: the pool, its first replica with its cards, or that replica's first card")
+    set: dict[str, Number] = Field(default_factory=dict, description="inputs of the simulated fleet and their new values")
+    hide: tuple[str, ...] = Field((), description="signals that are no longer exposed")
+
+    @field_validator("set")
+    @classmethod
+    def _known(cls, value: dict[str, Formula]) -> dict[str, Formula]:
+        for name in value:
+            if name not in INPUTS:
+                raise objection(f"`{name}` is no input of the simulated fleet", suggest(name, INPUTS), "nothing would change")
+        return value
+
+
+class Story(_Model):
+    """What happens: one change, or several one after the other."""
+
+    on: Target = Field("pool", description="what is hit by `set` and `hide`")
+    set: dict[str, Number] = Field(default_factory=dict, description="inputs that change at the start")
+    hide: tuple[str, ...] = Field((), description="signals that vanish at the start")
+    then: tuple[Step, ...] = Field((), description="later changes")
+    before: dict[str, Number] = Field(default_factory=dict, description="inputs that differ from health all along")
+    also: tuple[str, ...] = Field((), description="alerts that rightly fire beside it: `Name`, or `Name part`")
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        first = Step(at=0, on=self.on, set=self.set, hide=self.hide)
+        return (first, *self.then)
+
+
+class Fault(Story):
+    """A story with its proof: which alerts fire, with which labels, and in which neighbouring stories they stay silent.
+
+    The rules that name it as their `fault` fire; ``fires`` adds alerts that have another fault for a name. A fault that
+    fires nothing is one that alerts must sit through.
+    """
+
+    name: str = ""
+    says: str = Field(description="what goes wrong, in one sentence")
+    history: Seconds = Field(900, description="seconds of health before the start")
+    quiet: Seconds = Field(0, description="seconds without any request between the healthy history and the start")
+    clock: Literal["any", "business", "night"] = Field("any", description="when it starts, in the fleet's business hours")
+    onset: Seconds = Field(0, description="seconds from the start until the fault has happened: `within` counts from here")
+    lasts: Seconds = Field(1200, description="seconds that alerts must sit through a fault that fires nothing")
+    fires: tuple[str, ...] = Field((), description="alerts that it must fire beside those that name it")
+    labels: dict[str, tuple[dict[str, str], ...]] = Field(
+        default_factory=dict, description="by alert: labels that the fired alerts carry beside their place, one entry each")
+    value: Number | None = Field(
+        None, description="the number in the sentence, over recorded series, where it is not the series that the alert shows")
+    numbers: bool = Field(True, description="false: the numbers are in motion, only that the alert fires is asserted")
+    fades: Seconds | None = Field(
+        None, description="seconds until its alerts resolve although nothing is mended: they tell news, not states")
+    holds: dict[str, Number] = Field(default_factory=dict, description="PromQL and the number that it must give meanwhile")
+    silent: dict[str, Story] = Field(default_factory=dict, description="neighbours in which its alerts stay silent")
+
+
+def load_faults(folder: Path) -> tuple[dict[str, Fault], list[Finding]]:
+    """Faults of ``faults.yaml`` in a rules folder, by name, and what is wrong with them."""
+    path = folder / "faults.yaml"
+    if not path.is_file():
+        return {}, []
+    try:
+        text = replace(source.read(path), name=f"{folder.name}/{path.name}")
+    except Refused as refused:
+        return {}, list(refused.findings)
+    found, findings = dict[str, Fault](), list[Finding]()
+    for name, fault, said in _entries(text):
+        findings += said
+        if fault:
+            found[name] = fault
+    return found, findings
+
+
+def _entries(text: source.Source) -> Iterator[tuple[str, Fault | None, list[Finding]]]:
+    entries = text.data.get("faults") if isinstance(text.data, dict) else None
+    if not isinstance(entries, dict):
+        yield "", None, [text.finding((), "a mapping `faults:` belongs here", "no alert could be proven", "begin with `faults:`")]
+        return
+    for name, entry in entries.items():
+        yield name, *_fault(text, name, entry)
+
+
+def _fault(text: source.Source, name: str, entry: Any) -> tuple[Fault | None, list[Finding]]:
+    given = entry if isinstance(entry, dict) else {}
+    try:
+        return Fault.model_validate({**given, "name": name}), []
+    except ValidationError as error:
+        inner = replace(text, data=given, place=text.place.inside["faults"].inside[name])
+        return None, explain(error, inner, Fault)
