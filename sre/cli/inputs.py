@@ -7,7 +7,7 @@ from sre import content, source
 from sre.catalogue.load import load as load_catalogue
 from sre.catalogue.model import Catalogue
 from sre.compile.thresholds import settable
-from sre.findings import Finding
+from sre.findings import Finding, Refused
 from sre.fleet import Fleet
 from sre.fleet.problem import Known
 from sre.fleet.reader import load_source
@@ -37,19 +37,31 @@ def read_inputs(path: Path, catalogue_folder: Path | None = None) -> Inputs:
     catalogue = load_catalogue(*_folders(text, path.parent, catalogue_folder))
     known = Known(settable(catalogue), catalogue.engines, catalogue.gpus)
     fleet, warnings = load_source(text, path.parent, known)
-    return Inputs(fleet, catalogue, tuple(warnings), text, _listed(fleet, path.parent))
+    return Inputs(fleet, catalogue, tuple(warnings), text, _listed(fleet))
 
 
 def _folders(text: Source, parent: Path, given: Path | None) -> list[Path]:
     written = text.data.get("catalogue") if isinstance(text.data, dict) else None
     own = given or (parent / written if isinstance(written, str) else None)
     # A folder that is not there is the fleet file's finding, with its line.
-    return [content.root(), *([own] if own and own.is_dir() else [])]
+    return [content.root(), *([own] if own and _is_folder(own) else [])]
 
 
-def _listed(fleet: Fleet, parent: Path) -> frozenset[str] | None:
+def _is_folder(path: Path) -> bool:
+    try:
+        return path.is_dir()
+    except (OSError, ValueError):
+        return False
+
+
+def _listed(fleet: Fleet) -> frozenset[str] | None:
+    """First column of the counters file, where the fleet names one; comments are what is off."""
     counters = fleet.gpu_exporter.counters if fleet.gpu_exporter else "image"
     if counters in ("image", "chart"):
         return None
-    lines = (parent / counters).read_text(encoding="utf-8", errors="replace").splitlines()
+    try:
+        lines = Path(counters).read_text(encoding="utf-8", errors="replace").splitlines()
+    except OSError as error:
+        raise Refused([Finding(counters, f"cannot be read: {error.strerror}", "it says which counters are on",
+                               "check its permissions, or write `image` or `chart`")]) from None
     return frozenset(line.split(",")[0].strip() for line in lines if line.strip() and not line.lstrip().startswith("#"))

@@ -19,10 +19,16 @@ def threshold_value(pool: Pool, threshold: Threshold, binding: Binding) -> Decim
     if threshold.derived == "replicas_min":
         return Decimal(pool.replicas_min)
     if threshold.derived == "memory_budget":
-        return max(_MEMORY_FLOOR, budget(pool, binding) + _MEMORY_MARGIN)
+        return _memory_limit(budget(pool, binding))
     if (threshold.objective or threshold.interactive) and not pool.interactive:
         return None
     return threshold.default
+
+
+def _memory_limit(reserved: Decimal) -> Decimal:
+    limit = max(_MEMORY_FLOOR, reserved + _MEMORY_MARGIN)
+    # Above 96 % the margin would lie beyond the card: half of what is left still can be exceeded.
+    return limit if limit < 1 else (1 + reserved) / 2
 
 
 def budget(pool: Pool, binding: Binding) -> Decimal:
