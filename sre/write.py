@@ -16,15 +16,14 @@ from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
-from difflib import unified_diff
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from sre import swap
+from sre.diff import diff
 from sre.findings import Finding, Refused
 
 MANIFEST = "manifest.json"
-_DIFF_LINES, _DIFF_WIDTH = 60, 200
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _WHOLE = "Nothing was changed: the files of the run before are whole."
 _CURES = {
@@ -205,25 +204,7 @@ def _difference(path: str, data: bytes, folder: Path) -> Difference | None:
     if not _is_file(folder / path):
         return Difference(path, "differs", "a folder, a link or a device stands where the file belongs\n")
     found = (folder / path).read_bytes()
-    return None if found == data else Difference(path, "differs", _diff(path, found, data))
-
-
-def _diff(path: str, found: bytes, data: bytes) -> str:
-    old, new = (_lines(text.decode(errors="replace")) for text in (found, data))
-    lines = list(unified_diff(old, new, f"{path} (on disk)", f"{path} (generated)", lineterm=""))
-    more = len(lines) - _DIFF_LINES
-    shown = [line if len(line) <= _DIFF_WIDTH else line[:_DIFF_WIDTH] + "..." for line in lines[:_DIFF_LINES]]
-    return "\n".join([*shown, f"... and {more} more lines"] if more > 0 else shown) + "\n"
-
-
-def _lines(text: str) -> list[str]:
-    """Lines with everything visible: files on disk may hold what a terminal would obey."""
-    lines = ["".join(_shown(character) for character in line) for line in text.split("\n")]
-    return lines[:-1] if lines[-1] == "" else [*lines[:-1], lines[-1] + " (no newline at the end)"]
-
-
-def _shown(character: str) -> str:
-    return character if character.isprintable() else ascii(character)[1:-1]
+    return None if found == data else Difference(path, "differs", diff(path, found, data))
 
 
 def _bytes(path: Path) -> bytes | None:
@@ -278,7 +259,7 @@ def _disk_errors(directory: Path) -> Iterator[None]:
         raise Refused([finding]) from error
     except OSError as error:
         cure = _CURES.get(error.errno or 0, "Cure the cause, or name another directory with -o.")
-        finding = Finding(str(directory), f"cannot use this directory: {_reason(error)}", _WHOLE, cure)
+        finding = Finding(str(directory), f"this directory cannot be used: {_reason(error)}", _WHOLE, cure)
         raise Refused([finding]) from error
 
 

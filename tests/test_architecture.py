@@ -16,7 +16,7 @@ FLOORS = (
     ("compile", "idle", "init"),
     ("finance", "simulate"),
     ("usage", "catalogue", "fleet", "prometheus", "promql", "write"),
-    ("findings", "units", "content", "source", "nodes", "explain", "swap", "answers", "unanswered"),
+    ("findings", "units", "content", "source", "nodes", "explain", "swap", "answers", "unanswered", "diff"),
 )
 """From the top. Imports run downwards or stay on their floor; a new part gets its place here."""
 
