@@ -1,4 +1,4 @@
-"""Write the generated pages of this folder: alerts, commands, the fleet file's schema. Run by `make docs`, held by a test."""
+"""Write the generated pages of this folder: alerts, commands, the fleet file's schema (`make docs`)."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -18,19 +18,31 @@ HERE = Path(__file__).parent
 
 def pages() -> dict[str, str]:
     """File name -> text of every generated page."""
-    return {"alerts.md": alerts_page(load(content.root())), "commands.md": commands_page(), "fleet.schema.json": json_schema()}
+    return {
+        "alerts.md": alerts_page(load(content.root())),
+        "commands.md": commands_page(),
+        "fleet.schema.json": json_schema(),
+    }
 
 
 def alerts_page(catalogue: Catalogue) -> str:
-    lines = ["# Alerts", "", "Written by `make docs` from `rules/`. Thresholds are defaults; a pool sets its own in the fleet file.",
-             "*Within* is the longest time from fault to firing at a 30 s scrape and evaluation interval.", "",
-             "| alert | severity | what it says | default | within | fault that proves it |", "|---|---|---|---|---|---|"]
+    lines = [
+        "# Alerts",
+        "",
+        "Written by `make docs` from `rules/`. Thresholds are defaults; a pool sets its own in the fleet file.",
+        "*Within* is the longest time from fault to firing at a 30 s scrape and evaluation interval.",
+        "",
+        "| alert | severity | what it says | default | within | fault that proves it |",
+        "|---|---|---|---|---|---|",
+    ]
     for name in sorted(catalogue.alerts):
         alert = catalogue.alerts[name]
         severities = " / ".join(dict.fromkeys(rule.severity for rule in alert.rules))
         faults = ", ".join(f"`{fault}`" for fault in dict.fromkeys(rule.fault for rule in alert.rules))
-        lines.append(f"| [{name}](../runbooks/{name}.md) | {severities} | {alert.summary} | {_defaults(catalogue, alert)} "
-                     f"| {format_duration(alert.within)} | {faults} |")
+        lines.append(
+            f"| [{name}](../runbooks/{name}.md) | {severities} | {alert.summary} | {_defaults(catalogue, alert)} "
+            f"| {format_duration(alert.within)} | {faults} |"
+        )
     return "\n".join([*lines, "", *_thresholds(catalogue)])
 
 
@@ -59,7 +71,13 @@ def _thresholds(catalogue: Catalogue) -> Iterator[str]:
 
 def commands_page() -> str:
     context = click.Context(main, info_name="sre")
-    parts = ["# Commands", "", "Written by `make docs` from the commands' own help.", "", *_help("sre", main, context)]
+    parts = [
+        "# Commands",
+        "",
+        "Written by `make docs` from the commands' own help.",
+        "",
+        *_help("sre", main, context),
+    ]
     for name in main.list_commands(context):
         command = main.get_command(context, name)
         assert command is not None

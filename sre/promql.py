@@ -44,9 +44,8 @@ def series_read(expr: str) -> frozenset[str]:
 
 
 def _selectors(node: object) -> Iterable[str]:
-    if isinstance(node, promql_parser.VectorSelector):
-        if node.name:
-            yield node.name
+    if isinstance(node, promql_parser.VectorSelector) and node.name:
+        yield node.name
     for child in _children(node):
         yield from _selectors(child)
 

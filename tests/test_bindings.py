@@ -13,7 +13,9 @@ from sre.fleet import Engine, Pool
 
 FIXTURES = Path(__file__).parent / "fixtures" / "engines"
 CAPTURES = Path(__file__).parents[2] / "shared" / "captures"
-VERSIONS = sorted({m[1] for p in FIXTURES.glob("vllm-*.prom") if (m := re.fullmatch(r"vllm-(\d+\.\d+\.\d+)\.prom", p.name))})
+VERSIONS = sorted(
+    {m[1] for p in FIXTURES.glob("vllm-*.prom") if (m := re.fullmatch(r"vllm-(\d+\.\d+\.\d+)\.prom", p.name))}
+)
 
 # Not in the text itself: the scrape makes `up`, and a probe of the HTTP routes makes the responses.
 NOT_PRINTED = {"up"}
@@ -41,11 +43,15 @@ def test_every_signal_bound_for_a_release_is_printed_by_it(catalogue: Catalogue,
         bound = [s for s in sources if in_range(s, version)]
         if name not in NOT_PRINTED and bound:
             histogram = catalogue.signals[name].type == "histogram"
-            assert any(printed(s, histogram, found) for s in bound), f"{name} of vLLM {version}: {[s.metric for s in bound]}"
+            assert any(printed(s, histogram, found) for s in bound), (
+                f"{name} of vLLM {version}: {[s.metric for s in bound]}"
+            )
 
 
 @pytest.mark.parametrize("version", VERSIONS)
-def test_a_release_prints_no_bound_name_before_its_since_or_after_its_until(catalogue: Catalogue, version: str) -> None:
+def test_a_release_prints_no_bound_name_before_its_since_or_after_its_until(
+    catalogue: Catalogue, version: str
+) -> None:
     """Version ranges are as narrow as the renames: a name outside its range is not in that release's /metrics."""
     binding, found = catalogue.engines["vllm"], names(FIXTURES / f"vllm-{version}.prom")
     for name, sources in binding.signals.items():
@@ -64,7 +70,10 @@ def test_bucket_bounds_are_those_of_the_release(catalogue: Catalogue, version: s
     if not sources:
         pytest.skip(f"vLLM {version} has no {histogram}")
     text = (FIXTURES / f"vllm-{version}.prom").read_text()
-    found = {float(le) for le in re.findall(rf'^{re.escape(sources[0].metric)}_bucket{{[^}}]*le="([0-9.e+]+)"', text, re.M)}
+    found = {
+        float(le)
+        for le in re.findall(rf'^{re.escape(sources[0].metric)}_bucket{{[^}}]*le="([0-9.e+]+)"', text, re.M)
+    }
     pool = Pool(name="p", engine=Engine(kind="vllm", version=version))
     assert {float(b) for b in bounds_of(binding, histogram, pool)} == found
 
@@ -75,7 +84,9 @@ def test_labels_that_a_binding_renames_are_there(catalogue: Catalogue) -> None:
     for sources in catalogue.engines["vllm"].signals.values():
         for source in sources:
             for old in source.labels.values():
-                assert re.search(rf'^{re.escape(source.metric)}{{[^}}]*\b{old}="', text, re.M), f"{source.metric}{{{old}}}"
+                assert re.search(rf'^{re.escape(source.metric)}{{[^}}]*\b{old}="', text, re.M), (
+                    f"{source.metric}{{{old}}}"
+                )
 
 
 DCGM = {
@@ -88,7 +99,7 @@ DCGM = {
 
 @pytest.mark.parametrize("name", DCGM)
 def test_counters_that_a_shipped_list_has_on_are_in_its_capture(catalogue: Catalogue, name: str) -> None:
-    """What the binding calls on by default is printed by an exporter with that list, and what it calls opt-in is not."""
+    """What the binding calls on by default is printed by an exporter with that list; what it calls opt-in is not."""
     path = CAPTURES / "dcgm" / name
     if not path.exists():
         pytest.skip("captures are not beside this checkout")
@@ -117,7 +128,9 @@ def test_the_real_server_prints_everything_that_is_bound_for_it(catalogue: Catal
     found = names(path if path.exists() else FIXTURES / "vllm-0.32.0-cpu-overload.prom")
     for name, sources in catalogue.engines["vllm"].signals.items():
         histogram = catalogue.signals[name].type == "histogram"
-        assert name in NOT_PRINTED or any(printed(s, histogram, found) for s in sources if in_range(s, "0.32.0")), name
+        assert name in NOT_PRINTED or any(
+            printed(s, histogram, found) for s in sources if in_range(s, "0.32.0")
+        ), name
 
 
 def every(binding: Binding) -> list[MetricSource]:

@@ -21,10 +21,20 @@ from sre.promql import series_read
 
 EXPORTER = {"kind": "dcgm", "version": "4.8.2"}
 PAIR = [
-    {"name": "chat", "engine": {"kind": "vllm", "version": "0.32.0"}, "gpus": {"type": "h100", "per_replica": 2, "replicas": 3},
-     "memory_budget": "0.90", "objectives": {"ttft_p95": "500ms"}},
-    {"name": "batch", "engine": {"kind": "vllm", "version": "0.32.0"}, "gpus": {"type": "l40s", "replicas": {"min": 1, "max": 5}},
-     "interactive": False, "thresholds": {"queue_depth": 217}},
+    {
+        "name": "chat",
+        "engine": {"kind": "vllm", "version": "0.32.0"},
+        "gpus": {"type": "h100", "per_replica": 2, "replicas": 3},
+        "memory_budget": "0.90",
+        "objectives": {"ttft_p95": "500ms"},
+    },
+    {
+        "name": "batch",
+        "engine": {"kind": "vllm", "version": "0.32.0"},
+        "gpus": {"type": "l40s", "replicas": {"min": 1, "max": 5}},
+        "interactive": False,
+        "thresholds": {"queue_depth": 217},
+    },
 ]
 
 
@@ -34,7 +44,9 @@ def catalogue() -> Catalogue:
 
 
 def fleet(pools: list[dict[str, Any]] | None = None, **more: Any) -> Fleet:
-    return Fleet.model_validate({"version": 1, "name": "test", "pools": pools or PAIR, "gpu_exporter": EXPORTER, **more})
+    return Fleet.model_validate(
+        {"version": 1, "name": "test", "pools": pools or PAIR, "gpu_exporter": EXPORTER, **more}
+    )
 
 
 def rules(plan: Plan) -> dict[str, list[str]]:
@@ -51,7 +63,11 @@ def states(plan: Plan) -> dict[str, str]:
 
 
 def said(plan: Plan, severity: str) -> str:
-    return "\n".join(f"{f.where}: {f.what} | {f.why} | {f.fix}" for f in [*advise(plan), *notes(plan)] if f.severity == severity)
+    return "\n".join(
+        f"{f.where}: {f.what} | {f.why} | {f.fix}"
+        for f in [*advise(plan), *notes(plan)]
+        if f.severity == severity
+    )
 
 
 SHAPES = {
@@ -66,13 +82,19 @@ SHAPES = {
     "pool label": {"pool_label": "pool"},
     "slow": {"scrape_interval": "1m", "evaluation_interval": "1m"},
     "vLLM 0.6": {"pools": [{"name": "old", "engine": {"kind": "vllm", "version": "0.6.0"}}]},
-    "mixed": {"pools": [{"name": "old", "engine": {"kind": "vllm", "version": "0.6.6"}},
-                        {"name": "new", "engine": {"kind": "vllm", "version": "0.33.0"}}]},
+    "mixed": {
+        "pools": [
+            {"name": "old", "engine": {"kind": "vllm", "version": "0.6.6"}},
+            {"name": "new", "engine": {"kind": "vllm", "version": "0.33.0"}},
+        ]
+    },
 }
 
 
 @pytest.mark.parametrize("shape", SHAPES)
-def test_every_shape_of_fleet_compiles_to_rules_that_promtool_accepts(catalogue: Catalogue, shape: str, tmp_path: Path) -> None:
+def test_every_shape_of_fleet_compiles_to_rules_that_promtool_accepts(
+    catalogue: Catalogue, shape: str, tmp_path: Path
+) -> None:
     """Identity, exporter era, counter list, engine version: whatever is declared, the files load into Prometheus."""
     pools = SHAPES[shape].get("pools")
     plan = make_plan(fleet(pools, **{k: v for k, v in SHAPES[shape].items() if k != "pools"}), catalogue)
@@ -81,16 +103,25 @@ def test_every_shape_of_fleet_compiles_to_rules_that_promtool_accepts(catalogue:
     for artefact in prometheus.render(plan):
         paths.append(tmp_path / Path(artefact.path).name)
         paths[-1].write_text(artefact.text)
-    checked = subprocess.run(["promtool", "check", "rules", "--lint=all", "--lint-fatal", *map(str, paths)],
-                             capture_output=True, text=True, check=False)
+    checked = subprocess.run(
+        ["promtool", "check", "rules", "--lint=all", "--lint-fatal", *map(str, paths)],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
     assert checked.returncode == 0, checked.stdout + checked.stderr
 
 
 def test_the_number_of_alert_rules_does_not_grow_with_the_fleet(catalogue: Catalogue) -> None:
     """Forty pools have as many alert rules as one; only the static series per pool grow."""
+
     def count(number: int) -> int:
         pools = [{**PAIR[0], "name": f"chat-{n}"} for n in range(number)]
-        return sum(isinstance(rule, AlertRule) for group in make_plan(fleet(pools), catalogue).groups for rule in group.rules)
+        return sum(
+            isinstance(rule, AlertRule)
+            for group in make_plan(fleet(pools), catalogue).groups
+            for rule in group.rules
+        )
 
     assert count(40) == count(1) > 25
 
@@ -116,9 +147,14 @@ def test_a_rule_stands_behind_what_it_reads_in_its_group(catalogue: Catalogue) -
 
 
 def test_thresholds_are_recorded_once_per_pool_with_the_fleets_numbers(catalogue: Catalogue) -> None:
-    """What a pool declares, or the default, is a series; the default of interactive pools does not reach a batch pool."""
+    """What a pool declares, or the default, is a series; a batch pool gets no default of interactive ones."""
     plan = make_plan(fleet(), catalogue)
-    found = {(r.record, r.labels.get("pool", "")): r.expr for g in plan.groups for r in g.rules if isinstance(r, RecordRule) and r.labels}
+    found = {
+        (r.record, r.labels.get("pool", "")): r.expr
+        for g in plan.groups
+        for r in g.rules
+        if isinstance(r, RecordRule) and r.labels
+    }
     assert found["pool:ttft_p95:threshold", "chat"] == "vector(0.5)"
     assert ("pool:ttft_p95:threshold", "batch") not in found
     assert found["pool:queue_depth:threshold", "batch"] == "vector(217)"
@@ -126,7 +162,9 @@ def test_thresholds_are_recorded_once_per_pool_with_the_fleets_numbers(catalogue
     assert found["pool:replicas:threshold", "batch"] == "vector(1)"
     assert found["pool:replicas:threshold", "chat"] == "vector(3)"
     assert found["pool:gpu_memory_used:threshold", "chat"] == "vector(0.94)", "max(92 %, 90 % + 4 points)"
-    assert found["pool:gpu_memory_used:threshold", "batch"] == "vector(0.96)", "vLLM 0.32 reserves 92 % by default"
+    assert found["pool:gpu_memory_used:threshold", "batch"] == "vector(0.96)", (
+        "vLLM 0.32 reserves 92 % by default"
+    )
 
 
 def test_both_names_of_a_renamed_metric_become_one_series(catalogue: Catalogue) -> None:
@@ -165,7 +203,7 @@ def test_a_fleets_own_counters_file_decides_what_is_on(catalogue: Catalogue) -> 
 
 
 def test_an_engine_that_lacks_a_metric_makes_only_its_own_pools_blind(catalogue: Catalogue) -> None:
-    """vLLM 0.6 has no prefix-cache counters; the pool beside it on 0.33 has, so the alert is written and says where it is blind."""
+    """vLLM 0.6 has no prefix-cache counters; the pool beside it has, so the alert says where it is blind."""
     old = {"name": "old", "engine": {"kind": "vllm", "version": "0.6.0"}}
     plan = make_plan(fleet([*PAIR[:1], old]), catalogue)
     planned = next(p for p in plan.alerts if p.alert.name == "LLMPrefixCacheHitRateLow")
@@ -174,12 +212,19 @@ def test_an_engine_that_lacks_a_metric_makes_only_its_own_pools_blind(catalogue:
     assert "vllm 0.6.0 has no prefix_cache_hits yet: it comes with vllm 0.8.0" in planned.reasons[0]
 
 
-def test_an_objective_between_bucket_bounds_is_a_warning_with_the_flag_that_moves_the_bound(catalogue: Catalogue) -> None:
+def test_an_objective_between_bucket_bounds_is_a_warning_with_the_flag_that_moves_the_bound(
+    catalogue: Catalogue,
+) -> None:
     """80 ms lies in (75, 100] ms: the quantile is interpolated there, and vLLM 0.33 has a flag for it."""
     pool = {"name": "chat", "engine": {"kind": "vllm", "version": "0.33.0"}}
     warned = said(make_plan(fleet([pool]), catalogue), "warning")
-    assert "pools/0/objectives/itl_p95: itl_p95 of 80ms lies inside the bucket (75ms, 100ms] of vllm 0.33.0" in warned
-    assert "--custom-histogram-buckets '{\"inter_token_latency\": [0.01, 0.025, 0.05, 0.075, 0.08, 0.1," in warned
+    assert (
+        "pools/0/objectives/itl_p95: itl_p95 of 80ms lies inside the bucket (75ms, 100ms] of vllm 0.33.0"
+        in warned
+    )
+    assert (
+        '--custom-histogram-buckets \'{"inter_token_latency": [0.01, 0.025, 0.05, 0.075, 0.08, 0.1,' in warned
+    )
     assert "ttft_p95" not in warned, "500 ms is a bound"
 
 
@@ -193,7 +238,9 @@ def test_a_declared_bucket_list_is_the_one_that_counts(catalogue: Catalogue) -> 
 def test_an_objective_beyond_the_last_bound_is_an_error(catalogue: Catalogue) -> None:
     """vLLM 0.6.0's e2e histogram ends at 60 s: a quantile can never be seen above it."""
     pool = {"name": "old", "engine": {"kind": "vllm", "version": "0.6.0"}, "objectives": {"e2e_p99": "75s"}}
-    assert "e2e_p99 of 1m15s lies at or above the last bucket bound of vllm 0.6.0, 1m" in said(make_plan(fleet([pool]), catalogue), "error")
+    assert "e2e_p99 of 1m15s lies at or above the last bucket bound of vllm 0.6.0, 1m" in said(
+        make_plan(fleet([pool]), catalogue), "error"
+    )
 
 
 def test_a_rate_that_cannot_be_reached_is_an_error(catalogue: Catalogue) -> None:
@@ -203,7 +250,7 @@ def test_a_rate_that_cannot_be_reached_is_an_error(catalogue: Catalogue) -> None
 
 
 def test_a_wait_shorter_than_two_evaluations_is_stretched_or_refused(catalogue: Catalogue) -> None:
-    """Evaluated every minute, a wait of one minute is stretched to two and said so; at two minutes the alert breaks its promise."""
+    """At one minute an evaluation, one minute is stretched to two; at two minutes the alert breaks its promise."""
     plan = make_plan(fleet(evaluation_interval="1m"), catalogue)
     assert "LLMEngineStalled waits 2m instead of 1m" in said(plan, "warning")
     assert not said(plan, "error")
@@ -214,23 +261,43 @@ def test_a_wait_shorter_than_two_evaluations_is_stretched_or_refused(catalogue: 
 def test_a_release_that_nobody_looked_at_is_a_warning(catalogue: Catalogue) -> None:
     """Beyond the newest vLLM that the binding was read off, names may have changed."""
     pool = {"name": "next", "engine": {"kind": "vllm", "version": "0.99.0"}}
-    assert "vllm 0.99.0 lies outside the releases that were looked at, 0.6.0 to 0.33.0" in said(make_plan(fleet([pool]), catalogue), "warning")
+    assert "vllm 0.99.0 lies outside the releases that were looked at, 0.6.0 to 0.33.0" in said(
+        make_plan(fleet([pool]), catalogue), "warning"
+    )
 
 
 def test_cards_that_the_fleet_file_gives_to_a_pool_are_claimed_by_it(catalogue: Catalogue) -> None:
     """`gpus.match` is for pods that do not join; a `$` in the pool's name stays a `$`."""
-    pool = {"name": "pay$1", "engine": {"kind": "vllm", "version": "0.32.0"},
-            "gpus": {"type": "h100", "replicas": 1, "match": {"Hostname": 'no"de'}}}
+    pool = {
+        "name": "pay$1",
+        "engine": {"kind": "vllm", "version": "0.32.0"},
+        "gpus": {"type": "h100", "replicas": 1, "match": {"Hostname": 'no"de'}},
+    }
     (expr,) = rules(make_plan(fleet([pool]), catalogue))["gpu:claim:info"]
     assert 'Hostname="no\\"de"' in expr
     assert '"pool", "pay$$1", "", ""' in expr
 
 
-HOSTILE = ['a"b', "a'b", "a{b}", "a{{.}}", "a`b", "<b>x</b>", "a|b", "a\\b", "$value", "a,b", "ünï", "#x", "- x", "a: b"]
+HOSTILE = [
+    'a"b',
+    "a'b",
+    "a{b}",
+    "a{{.}}",
+    "a`b",
+    "<b>x</b>",
+    "a|b",
+    "a\\b",
+    "$value",
+    "a,b",
+    "ünï",
+    "#x",
+    "- x",
+    "a: b",
+]
 
 
 def test_hostile_names_come_out_inert(catalogue: Catalogue, tmp_path: Path) -> None:
-    """Quotes, braces, templates, HTML and YAML in names stay text in every rule file, and promtool reads it back as such."""
+    """Quotes, braces, templates, HTML and YAML in names stay text in every rule file."""
     pools = [{**PAIR[0], "name": name, "owner": name, "model": name} for name in HOSTILE]
     plan = make_plan(fleet(pools), catalogue)
     assert not list(proofread(plan))
@@ -241,6 +308,13 @@ def test_hostile_names_come_out_inert(catalogue: Catalogue, tmp_path: Path) -> N
         for group in yaml.safe_load(artefact.text)["groups"]:
             for rule in group["rules"]:
                 for text in rule.get("annotations", {}).values():
-                    assert not any(name in text for name in HOSTILE if len(name) > 3 and name != "$value"), text
-    names = {r.labels["pool"] for g in plan.groups for r in g.rules if isinstance(r, RecordRule) and r.record == "pool:fleet:info"}
+                    assert not any(name in text for name in HOSTILE if len(name) > 3 and name != "$value"), (
+                        text
+                    )
+    names = {
+        r.labels["pool"]
+        for g in plan.groups
+        for r in g.rules
+        if isinstance(r, RecordRule) and r.record == "pool:fleet:info"
+    }
     assert names == set(HOSTILE)

@@ -40,7 +40,9 @@ def test_every_sre_command_in_the_readme_exists() -> None:
     """No page advertises a command that the tool does not have."""
     text = (ROOT / "README.md").read_text()
     for command in sorted(set(re.findall(r"\bsre ([a-z]+)\b", text))):
-        done = subprocess.run([sys.executable, "-m", "sre.cli", command, "--help"], capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            [sys.executable, "-m", "sre.cli", command, "--help"], capture_output=True, text=True, check=False
+        )
         assert done.returncode == 0, command
 
 

@@ -39,8 +39,15 @@ def example(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def test_everything_that_is_promised_is_written(example: Path) -> None:
     """Rules, routes, dashboards, runbooks, proofs, counters and the manifest lie in the output folder."""
     found = {str(p.relative_to(example)) for p in example.rglob("*") if p.is_file()}
-    assert {"manifest.json", "alertmanager/alertmanager.yaml", "dcgm/counters.csv", "grafana/llm-pool.json",
-            "grafana/provisioning.yaml", "runbooks/LLMEngineDown.md", "prometheus/llm-engine.rules.yaml"} <= found
+    assert {
+        "manifest.json",
+        "alertmanager/alertmanager.yaml",
+        "dcgm/counters.csv",
+        "grafana/llm-pool.json",
+        "grafana/provisioning.yaml",
+        "runbooks/LLMEngineDown.md",
+        "prometheus/llm-engine.rules.yaml",
+    } <= found
     assert any(p.startswith("proofs/") for p in found)
 
 
@@ -56,7 +63,7 @@ def test_the_manifest_names_every_file_and_every_alert(example: Path) -> None:
 
 
 def test_every_alert_carries_its_text_links_and_team(example: Path) -> None:
-    """Each rule has a summary, a description with numbers, a runbook that exists, a dashboard that exists, and a severity."""
+    """Each rule has a summary, a description, a runbook and a dashboard that exist, and a severity."""
     seen = 0
     for path in (example / "prometheus").glob("*.yaml"):
         for group in yaml.safe_load(path.read_text())["groups"]:
@@ -149,15 +156,22 @@ def test_the_old_output_stays_whole_when_a_fleet_is_refused(tmp_path: Path) -> N
 def test_the_same_input_gives_the_same_bytes_anywhere(tmp_path: Path) -> None:
     """Another working directory, hash seed, locale, time zone and user: not one byte differs."""
     outputs = []
-    for number, environment in enumerate([
-        {"PYTHONHASHSEED": "1", "LC_ALL": "C", "TZ": "America/New_York"},
-        {"PYTHONHASHSEED": "4711", "LC_ALL": "C.UTF-8", "TZ": "Asia/Tokyo", "COLUMNS": "40"},
-    ]):
+    for number, environment in enumerate(
+        [
+            {"PYTHONHASHSEED": "1", "LC_ALL": "C", "TZ": "America/New_York"},
+            {"PYTHONHASHSEED": "4711", "LC_ALL": "C.UTF-8", "TZ": "Asia/Tokyo", "COLUMNS": "40"},
+        ]
+    ):
         folder = tmp_path / str(number)
         folder.mkdir()
         out = folder / "out"
-        subprocess.run([sys.executable, "-m", "sre.cli", "generate", str(EXAMPLE), "-o", str(out)], check=True,
-                       cwd=folder, env={**os.environ, **environment}, capture_output=True)
+        subprocess.run(
+            [sys.executable, "-m", "sre.cli", "generate", str(EXAMPLE), "-o", str(out)],
+            check=True,
+            cwd=folder,
+            env={**os.environ, **environment},
+            capture_output=True,
+        )
         outputs.append({str(p.relative_to(out)): p.read_bytes() for p in out.rglob("*") if p.is_file()})
     assert outputs[0] == outputs[1]
 
@@ -166,7 +180,9 @@ def test_a_catalogue_of_ones_own_overlays_entry_by_entry(tmp_path: Path) -> None
     """A team raises one default and keeps everything else; nothing is picked up unasked."""
     own = tmp_path / "own" / "rules"
     own.mkdir(parents=True)
-    (own / "ours.yaml").write_text("thresholds:\n  queue_depth: {unit: requests, default: 77, why: We batch.}\n")
+    (own / "ours.yaml").write_text(
+        "thresholds:\n  queue_depth: {unit: requests, default: 77, why: We batch.}\n"
+    )
     fleet = tmp_path / "fleet.yaml"
     fleet.write_text(SMALL)
     sre("generate", fleet, "-o", tmp_path / "plain")
@@ -186,7 +202,8 @@ def test_an_alert_without_runbook_and_fault_does_not_compile(tmp_path: Path) -> 
     (own / "ours.yaml").write_text(
         "alerts:\n  OurAlert:\n    level: pool\n    unit: requests\n    within: 5m\n    shows: pool:queue_depth:sum\n"
         "    rules: [{severity: page, expr: pool:queue_dept:sum > 3}]\n    summary: s\n    description: d\n"
-        "    fault: ours\n    why: w\n")
+        "    fault: ours\n    why: w\n"
+    )
     fleet = tmp_path / "fleet.yaml"
     fleet.write_text(SMALL)
     refused = sre("generate", fleet, "-o", tmp_path / "out", "--catalogue", tmp_path / "own")
@@ -197,7 +214,17 @@ def test_an_alert_without_runbook_and_fault_does_not_compile(tmp_path: Path) -> 
     assert "did you mean `pool:queue_depth:sum`?" in refused.output
 
 
-@pytest.mark.parametrize("text", ["alerts: 3\n", "alerts: {X: 3}\n", "- a\n", "baselines: {a: {}}\n", "constants: {a: 1}\n", "rulez: {}\n"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "alerts: 3\n",
+        "alerts: {X: 3}\n",
+        "- a\n",
+        "baselines: {a: {}}\n",
+        "constants: {a: 1}\n",
+        "rulez: {}\n",
+    ],
+)
 def test_a_malformed_catalogue_is_a_finding_and_never_a_traceback(tmp_path: Path, text: str) -> None:
     """Whatever stands in a catalogue file, the answer is exit 2 with a place in it."""
     own = tmp_path / "own" / "rules"
@@ -213,5 +240,11 @@ def test_a_malformed_catalogue_is_a_finding_and_never_a_traceback(tmp_path: Path
 def test_promtool_and_amtool_accept_everything(example: Path) -> None:
     """The programs that will read the files read them, and every proof passes with promtool alone."""
     rules = [str(p) for p in sorted((example / "prometheus").glob("*.yaml"))]
-    subprocess.run(["promtool", "check", "rules", "--lint=all", "--lint-fatal", *rules], check=True, capture_output=True)
-    subprocess.run(["amtool", "check-config", str(example / "alertmanager" / "alertmanager.yaml")], check=True, capture_output=True)
+    subprocess.run(
+        ["promtool", "check", "rules", "--lint=all", "--lint-fatal", *rules], check=True, capture_output=True
+    )
+    subprocess.run(
+        ["amtool", "check-config", str(example / "alertmanager" / "alertmanager.yaml")],
+        check=True,
+        capture_output=True,
+    )

@@ -25,9 +25,11 @@ def with_offset(hours: BusinessHours, zone: str) -> str:
     return hours_expr(hours).replace("fleet:utc_offset:seconds", f"({offset_expr(zone_info(zone))})")
 
 
-@pytest.mark.parametrize("zone", ["Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "UTC"])
+@pytest.mark.parametrize(
+    "zone", ["Europe/Berlin", "America/New_York", "Asia/Kolkata", "Australia/Lord_Howe", "UTC"]
+)
 def test_the_offset_is_right_around_every_switch(server: str, zone: str) -> None:
-    """One second before and at each change to or from daylight saving, this year and in 2040, the offset is the zone's own."""
+    """Around each change to or from daylight saving, this year and in 2040, the offset is the zone's own."""
     info, expr = zone_info(zone), offset_expr(zone_info(zone))
     moments = [datetime(2026, 1, 1, tzinfo=UTC), datetime(2040, 7, 1, tzinfo=UTC)]
     for year in (2026, 2040):

@@ -13,7 +13,12 @@ from sre.catalogue.review import review
 from sre.explain import explain
 from sre.findings import Finding, Refused, errors
 
-_SECTIONS: dict[str, type[BaseModel]] = {"signals": Signal, "records": Record, "thresholds": Threshold, "alerts": Alert}
+_SECTIONS: dict[str, type[BaseModel]] = {
+    "signals": Signal,
+    "records": Record,
+    "thresholds": Threshold,
+    "alerts": Alert,
+}
 _PLAIN = {"baselines": "one series name each", "constants": "a list of words each"}
 _BINDINGS = ("engines", "gpus", "usage")
 
@@ -68,8 +73,15 @@ def _content(text: source.Source, path: Path, catalogue: Catalogue) -> list[Find
     findings = list[Finding]()
     for section, entries in text.data.items():
         if section not in _SECTIONS and section not in _PLAIN:
-            findings.append(text.finding((section,), f"unknown section `{section}`", "nothing reads it",
-                                         source.suggest(section, [*_SECTIONS, *_PLAIN]), key=True))
+            findings.append(
+                text.finding(
+                    (section,),
+                    f"unknown section `{section}`",
+                    "nothing reads it",
+                    source.suggest(section, [*_SECTIONS, *_PLAIN]),
+                    key=True,
+                )
+            )
         elif not isinstance(entries, dict):
             findings.append(_no_mapping(text, (section,)))
         elif section in _PLAIN:
@@ -80,7 +92,9 @@ def _content(text: source.Source, path: Path, catalogue: Catalogue) -> list[Find
 
 
 def _no_mapping(text: source.Source, loc: source.Loc) -> Finding:
-    return text.finding(loc, "a mapping (name: entry) belongs here", "nothing else is read", "give every entry a name")
+    return text.finding(
+        loc, "a mapping (name: entry) belongs here", "nothing else is read", "give every entry a name"
+    )
 
 
 def _plain(text: source.Source, section: str, entries: dict[str, Any], catalogue: Catalogue) -> list[Finding]:
@@ -90,8 +104,15 @@ def _plain(text: source.Source, section: str, entries: dict[str, Any], catalogue
     for name, entry in entries.items():
         if name not in wrong:
             getattr(catalogue, section)[name] = tuple(map(str, entry)) if section == "constants" else entry
-    return [text.finding((section, name), f"{section} are {_PLAIN[section]}", "nothing else is read",
-                         "write it like its neighbours") for name in wrong]
+    return [
+        text.finding(
+            (section, name),
+            f"{section} are {_PLAIN[section]}",
+            "nothing else is read",
+            "write it like its neighbours",
+        )
+        for name in wrong
+    ]
 
 
 def _entries(
@@ -115,9 +136,9 @@ def _entries(
 
 
 def _pages(folder: Path, catalogue: Catalogue) -> list[Finding]:
-    from sre.catalogue.dashboards import load_dashboards  # noqa: PLC0415
-    from sre.catalogue.faults import load_faults  # noqa: PLC0415
-    from sre.catalogue.runbooks import load_runbooks  # noqa: PLC0415
+    from sre.catalogue.dashboards import load_dashboards
+    from sre.catalogue.faults import load_faults
+    from sre.catalogue.runbooks import load_runbooks
 
     findings = list[Finding]()
     for entries, (loaded, said) in (
@@ -134,7 +155,8 @@ def _grouped(catalogue: Catalogue) -> Catalogue:
     """An alert is evaluated behind the series that it shows, in the same group: no interval is lost between them."""
     alerts = {
         name: alert.model_copy(update={"group": catalogue.records[alert.shows].group})
-        if alert.shows in catalogue.records else alert.model_copy(update={"group": "meta"})
+        if alert.shows in catalogue.records
+        else alert.model_copy(update={"group": "meta"})
         for name, alert in catalogue.alerts.items()
     }
     return replace(catalogue, alerts=alerts)

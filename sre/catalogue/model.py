@@ -39,7 +39,9 @@ def _number(value: object) -> object:
 Branches = Annotated[tuple[str, ...], BeforeValidator(_branches)]
 Seconds = Annotated[int, BeforeValidator(_seconds)]
 Number = Annotated[Decimal, BeforeValidator(_number)]
-Text = Annotated[str, BeforeValidator(lambda value: str(value) if isinstance(value, (int, Decimal)) else value)]
+Text = Annotated[
+    str, BeforeValidator(lambda value: str(value) if isinstance(value, (int, Decimal)) else value)
+]
 
 
 class _Model(BaseModel):
@@ -54,7 +56,9 @@ class Signal(_Model):
     unit: str
     help: str
     labels: tuple[str, ...] = ()
-    lazy: bool = Field(False, description="may rightly be absent: born with its first event, or not on every card")
+    lazy: bool = Field(
+        False, description="may rightly be absent: born with its first event, or not on every card"
+    )
 
 
 class Record(_Model):
@@ -122,8 +126,16 @@ class Alert(_Model):
     group: Group = "engine"
 
     def model_post_init(self, context: Any) -> None:
-        given = {"threshold": self.threshold, "unit": self.unit, "description": self.description, "fault": self.fault}
-        rules = (rule.model_copy(update={k: v for k, v in given.items() if not getattr(rule, k)}) for rule in self.rules)
+        given = {
+            "threshold": self.threshold,
+            "unit": self.unit,
+            "description": self.description,
+            "fault": self.fault,
+        }
+        rules = (
+            rule.model_copy(update={k: v for k, v in given.items() if not getattr(rule, k)})
+            for rule in self.rules
+        )
         # Frozen: what a rule leaves out is filled in once, here.
         self.__dict__["rules"] = tuple(rules)
 
@@ -134,7 +146,7 @@ class Note(_Model):
 
 
 class MetricSource(_Model):
-    """One raw metric behind a signal. ``since`` is the first release that shows it, ``until`` the first that does not."""
+    """One raw metric behind a signal: ``since`` is the first release with it, ``until`` the first without."""
 
     metric: str
     since: Text = "0"

@@ -42,8 +42,12 @@ def _records(catalogue: Catalogue) -> Iterator[Finding]:
                 yield Finding(where, f"`{record.name}` {what}", "the series would never exist", fix)
     for name in catalogue.baselines:
         if name not in catalogue.records:
-            yield Finding(name, f"a baseline of `{name}`, which nothing records", "it would never exist",
-                          suggest(name, catalogue.records))
+            yield Finding(
+                name,
+                f"a baseline of `{name}`, which nothing records",
+                "it would never exist",
+                suggest(name, catalogue.records),
+            )
 
 
 def _bindings(catalogue: Catalogue) -> Iterator[Finding]:
@@ -51,8 +55,12 @@ def _bindings(catalogue: Catalogue) -> Iterator[Finding]:
         for kind, binding in getattr(catalogue, section).items():
             for name in binding.signals:
                 if name not in catalogue.signals:
-                    yield Finding(_where(catalogue, f"{section}.{kind}"), f"binds `{name}`, which is no signal",
-                                  "nothing would read it", suggest(name, catalogue.signals))
+                    yield Finding(
+                        _where(catalogue, f"{section}.{kind}"),
+                        f"binds `{name}`, which is no signal",
+                        "nothing would read it",
+                        suggest(name, catalogue.signals),
+                    )
 
 
 def _alerts(catalogue: Catalogue) -> Iterator[Finding]:
@@ -64,16 +72,26 @@ def _alerts(catalogue: Catalogue) -> Iterator[Finding]:
 
 def _objections(catalogue: Catalogue, alert: Alert) -> Iterator[tuple[str, str, str]]:
     if not _NAME.fullmatch(alert.name):
-        yield "is no alert name", "it becomes a label, a file and a URL", "write CamelCase of at most 40 letters"
+        yield (
+            "is no alert name",
+            "it becomes a label, a file and a URL",
+            "write CamelCase of at most 40 letters",
+        )
     if alert.name not in catalogue.runbooks:
         yield "has no runbook", "the person who is woken needs one", f"write runbooks/{alert.name}.md"
     for rule in alert.rules:
         if rule.fault not in catalogue.faults:
-            yield (f"names the fault `{rule.fault}`, which is not described", "it could not be proven to fire",
-                   suggest(rule.fault, catalogue.faults))
+            yield (
+                f"names the fault `{rule.fault}`, which is not described",
+                "it could not be proven to fire",
+                suggest(rule.fault, catalogue.faults),
+            )
         if rule.threshold and rule.threshold not in catalogue.thresholds:
-            yield (f"uses the threshold `{rule.threshold}`, which is not declared", "it has no number",
-                   suggest(rule.threshold, catalogue.thresholds))
+            yield (
+                f"uses the threshold `{rule.threshold}`, which is not declared",
+                "it has no number",
+                suggest(rule.threshold, catalogue.thresholds),
+            )
         for branch in rule.branches:
             for what, fix in _unknown(catalogue, branch):
                 yield what, "the alert could never fire", fix

@@ -14,12 +14,31 @@ from sre.write import Difference, Written, check, write
 
 @click.command()
 @click.argument("fleet", type=click.Path(path_type=Path))
-@click.option("-o", "--output", required=True, type=click.Path(path_type=Path), help="Folder for everything that is written.")
-@click.option("--check", "only_check", is_flag=True, help="Write nothing; exit 1 with a diff where the folder is not up to date.")
-@click.option("--catalogue", type=click.Path(exists=True, file_okay=False, path_type=Path),
-              help="A folder of your own content over the built-in one.")
-@click.option("--target", type=click.Choice(["prometheus", "operator"]), default="prometheus", show_default=True,
-              help="Plain rule files, or PrometheusRule objects.")
+@click.option(
+    "-o",
+    "--output",
+    required=True,
+    type=click.Path(path_type=Path),
+    help="Folder for everything that is written.",
+)
+@click.option(
+    "--check",
+    "only_check",
+    is_flag=True,
+    help="Write nothing; exit 1 with a diff where the folder is not up to date.",
+)
+@click.option(
+    "--catalogue",
+    type=click.Path(exists=True, file_okay=False, path_type=Path),
+    help="A folder of your own content over the built-in one.",
+)
+@click.option(
+    "--target",
+    type=click.Choice(["prometheus", "operator"]),
+    default="prometheus",
+    show_default=True,
+    help="Plain rule files, or PrometheusRule objects.",
+)
 @exits
 def generate(fleet: Path, output: Path, only_check: bool, catalogue: Path | None, target: Target) -> None:
     """Compile FLEET into alert rules, routes, dashboards, runbooks and proofs under the output folder.
@@ -43,17 +62,22 @@ def _compare(compiled: Compilation, output: Path) -> None:
     for difference in differences:
         click.echo(_told(difference))
     if differences:
-        click.echo(f"{len(differences)} of {len(compiled.artefacts)} files are not up to date in {output}; "
-                   "run `sre generate` without --check.", err=True)
+        click.echo(
+            f"{len(differences)} of {len(compiled.artefacts)} files are not up to date in {output}; "
+            "run `sre generate` without --check.",
+            err=True,
+        )
         sys.exit(FOUND)
     click.echo(f"{output} is up to date: {len(compiled.artefacts)} files.")
 
 
 def _told(difference: Difference) -> str:
-    return f"{difference.kind}: {plain(difference.path)}" + (f"\n{plain(difference.text)}" if difference.text else "")
+    return f"{difference.kind}: {plain(difference.path)}" + (
+        f"\n{plain(difference.text)}" if difference.text else ""
+    )
 
 
 def _summarize(inputs: Inputs, compiled: Compilation, written: Written, output: Path) -> None:
-    from sre.cli.summary import summarize  # noqa: PLC0415  rich is slow to import, and --check needs none of it
+    from sre.cli.summary import summarize
 
     summarize(inputs.fleet, compiled, written, output)

@@ -62,6 +62,16 @@ def _listed(fleet: Fleet) -> frozenset[str] | None:
     try:
         lines = Path(counters).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError as error:
-        raise Refused([Finding(counters, f"cannot be read: {error.strerror}", "it says which counters are on",
-                               "check its permissions, or write `image` or `chart`")]) from None
-    return frozenset(line.split(",")[0].strip() for line in lines if line.strip() and not line.lstrip().startswith("#"))
+        raise Refused(
+            [
+                Finding(
+                    counters,
+                    f"cannot be read: {error.strerror}",
+                    "it says which counters are on",
+                    "check its permissions, or write `image` or `chart`",
+                )
+            ]
+        ) from None
+    return frozenset(
+        line.split(",")[0].strip() for line in lines if line.strip() and not line.lstrip().startswith("#")
+    )

@@ -24,11 +24,18 @@ _STYLES = {"live": "green", "needs_counter": "yellow", "blind": "red", "off": "d
 _WORDS = {"live": "live", "needs_counter": "needs counter", "blind": "blind", "off": "off"}
 
 
-def summarize(fleet: Fleet, compiled: Compilation, written: Written, output: Path, console: Console | None = None) -> None:
+def summarize(
+    fleet: Fleet, compiled: Compilation, written: Written, output: Path, console: Console | None = None
+) -> None:
     console = console or Console(highlight=False)
-    console.print(Text.assemble(("\n" + fleet.name, "bold"), f": {len(fleet.pools)} pool{'s' * (len(fleet.pools) != 1)}, "
-                                f"{len(compiled.artefacts)} files in {output} ({len(written.written)} written, "
-                                f"{len(written.unchanged)} unchanged, {len(written.removed)} removed)"))
+    console.print(
+        Text.assemble(
+            ("\n" + fleet.name, "bold"),
+            f": {len(fleet.pools)} pool{'s' * (len(fleet.pools) != 1)}, "
+            f"{len(compiled.artefacts)} files in {output} ({len(written.written)} written, "
+            f"{len(written.unchanged)} unchanged, {len(written.removed)} removed)",
+        )
+    )
     console.print(_files(compiled))
     console.print(_alerts(compiled))
     console.print(_next(output))
@@ -47,12 +54,23 @@ def _alerts(compiled: Compilation) -> Table:
     counts = Counter(p.state for p in planned)
     rules = sum(isinstance(rule, AlertRule) for group in compiled.plan.groups for rule in group.rules)
     title = ", ".join(f"{counts[state]} {_WORDS[state]}" for state in _WORDS if counts[state])
-    table = Table(title=f"{len(planned)} alerts in {rules} rules: {title}", title_justify="left", title_style="bold",
-                  box=None, padding=(0, 2), show_edge=False)
+    table = Table(
+        title=f"{len(planned)} alerts in {rules} rules: {title}",
+        title_justify="left",
+        title_style="bold",
+        box=None,
+        padding=(0, 2),
+        show_edge=False,
+    )
     for column in ("alert", "severity", "state", "why"):
         table.add_column(column, no_wrap=column != "why", header_style="dim")
     for alert in sorted(planned, key=lambda p: list(_WORDS).index(p.state), reverse=True):
-        table.add_row(alert.alert.name, _severities(alert), Text(_WORDS[alert.state], _STYLES[alert.state]), Text(_why(alert)))
+        table.add_row(
+            alert.alert.name,
+            _severities(alert),
+            Text(_WORDS[alert.state], _STYLES[alert.state]),
+            Text(_why(alert)),
+        )
     return table
 
 

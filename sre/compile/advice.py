@@ -1,4 +1,4 @@
-"""What a fleet's owner should know before the rules are deployed: numbers that cannot work, and what they will not see."""
+"""What a fleet's owner should know before deploying: numbers that cannot work, and what will not be seen."""
 
 from collections.abc import Iterator
 from decimal import Decimal
@@ -15,12 +15,14 @@ from sre.units import format_duration, format_number, humanize_duration
 
 
 def advise(plan: Plan) -> list[Finding]:
-    """Errors (nothing must be written) and warnings. ``where`` is a path into the fleet file: `pools/0/objectives/itl_p95`."""
+    """Errors and warnings; ``where`` is a path into the fleet file, such as `pools/0/objectives/itl_p95`."""
     fleet, catalogue = plan.fleet, plan.catalogue
     return [
         *_durations(fleet, catalogue),
         *(f for i, pool in enumerate(fleet.pools) for f in _pool(plan, catalogue, i, pool)),
-        *_exporter(plan), *_blind(plan), *_counters(plan),
+        *_exporter(plan),
+        *_blind(plan),
+        *_counters(plan),
     ]
 
 
@@ -31,14 +33,19 @@ def _durations(fleet: Fleet, catalogue: Catalogue) -> Iterator[Finding]:
         stretched = patience(alert, fleet)
         if stretched * 2 > alert.within > 0 and stretched > alert.for_:
             yield Finding(
-                "evaluation_interval", f"{alert.name} would wait {format_duration(stretched)}, two evaluations of {every}",
+                "evaluation_interval",
+                f"{alert.name} would wait {format_duration(stretched)}, two evaluations of {every}",
                 f"it promises to fire within {format_duration(alert.within)} of its fault and could not",
-                "evaluate at least once a minute")
+                "evaluate at least once a minute",
+            )
         elif stretched > alert.for_:
             yield Finding(
-                "evaluation_interval", f"{alert.name} waits {format_duration(stretched)} instead of {format_duration(alert.for_)}",
+                "evaluation_interval",
+                f"{alert.name} waits {format_duration(stretched)} instead of {format_duration(alert.for_)}",
                 f"a wait shorter than two evaluations of {every} would let a single sample fire it",
-                "evaluate every 30 s to have it sooner", "warning")
+                "evaluate every 30 s to have it sooner",
+                "warning",
+            )
 
 
 def _pool(plan: Plan, catalogue: Catalogue, index: int, pool: Pool) -> Iterator[Finding]:
@@ -48,55 +55,87 @@ def _pool(plan: Plan, catalogue: Catalogue, index: int, pool: Pool) -> Iterator[
     for alert in emitted:
         for name in dict.fromkeys(r.threshold for r in alert.rules if r.threshold):
             yield from _number(index, pool, alert, catalogue.thresholds[name], binding)
-    for name in sorted({p.alert.histogram for p in plan.alerts if p.alert.histogram and p.rules} & set(binding.bounds)):
+    for name in sorted(
+        {p.alert.histogram for p in plan.alerts if p.alert.histogram and p.rules} & set(binding.bounds)
+    ):
         if not bounds_of(binding, name, pool):
-            yield Finding(f"pools/{index}/engine/version", f"bucket bounds of {binding.kind} {pool.engine.version} are not known",
-                          f"nothing can be said about how exact the {name} quantiles are", "declare `histogram_buckets`", "warning")
+            yield Finding(
+                f"pools/{index}/engine/version",
+                f"bucket bounds of {binding.kind} {pool.engine.version} are not known",
+                f"nothing can be said about how exact the {name} quantiles are",
+                "declare `histogram_buckets`",
+                "warning",
+            )
 
 
 def _release(where: str, binding: Binding, version: str) -> Iterator[Finding]:
     oldest, newest = binding.versions.oldest, binding.versions.newest
     at = release(version) or (0, 0, 0)
     if not (release(oldest) or at) <= at <= (release(newest) or at):
-        yield Finding(where, f"{binding.kind} {version} lies outside the releases that were looked at, {oldest} to {newest}",
-                      "metrics may be named otherwise there, and an alert on a name that is gone never fires",
-                      "ask `sre doctor` against the live server", "warning")
+        yield Finding(
+            where,
+            f"{binding.kind} {version} lies outside the releases that were looked at, {oldest} to {newest}",
+            "metrics may be named otherwise there, and an alert on a name that is gone never fires",
+            "ask `sre doctor` against the live server",
+            "warning",
+        )
 
 
-def _number(index: int, pool: Pool, alert: Alert, threshold: Threshold, binding: Binding) -> Iterator[Finding]:
+def _number(
+    index: int, pool: Pool, alert: Alert, threshold: Threshold, binding: Binding
+) -> Iterator[Finding]:
     value = threshold_value(pool, threshold, binding)
     if value is None:
         return
     where = f"pools/{index}/{'objectives' if threshold.objective else 'thresholds'}/{threshold.name}"
     if threshold.unit == "ratio" and not alert.below and value >= 1:
-        yield Finding(where, f"{threshold.name} of {format_number(value * 100)} % can never be exceeded",
-                      f"{alert.name} would never fire in pool {pool.name}", "write a share below 100 %")
+        yield Finding(
+            where,
+            f"{threshold.name} of {format_number(value * 100)} % can never be exceeded",
+            f"{alert.name} would never fire in pool {pool.name}",
+            "write a share below 100 %",
+        )
     bounds = [Decimal(b) for b in bounds_of(binding, alert.histogram, pool)] if alert.histogram else []
     if bounds and value >= bounds[-1]:
-        yield Finding(where, f"{threshold.name} of {_spell(value)} lies at or above the last bucket bound of "
-                      f"{binding.kind} {pool.engine.version}, {_spell(bounds[-1])}",
-                      f"a quantile cannot be seen beyond it, so {alert.name} would never fire",
-                      f"write less than {_spell(bounds[-1])}")
+        yield Finding(
+            where,
+            f"{threshold.name} of {_spell(value)} lies at or above the last bucket bound of "
+            f"{binding.kind} {pool.engine.version}, {_spell(bounds[-1])}",
+            f"a quantile cannot be seen beyond it, so {alert.name} would never fire",
+            f"write less than {_spell(bounds[-1])}",
+        )
     elif bounds and value not in bounds:
         yield _between(where, pool, alert, threshold, binding, bounds, value)
 
 
 def _between(
-    where: str, pool: Pool, alert: Alert, threshold: Threshold, binding: Binding, bounds: list[Decimal], value: Decimal
+    where: str,
+    pool: Pool,
+    alert: Alert,
+    threshold: Threshold,
+    binding: Binding,
+    bounds: list[Decimal],
+    value: Decimal,
 ) -> Finding:
     low = max((b for b in bounds if b < value), default=Decimal(0))
     high = min(b for b in bounds if b > value)
     inside = f"({_spell(low)}, {_spell(high)}]"
     return Finding(
-        where, f"{threshold.name} of {_spell(value)} lies inside the bucket {inside} of {binding.kind} {pool.engine.version}",
-        f"within a bucket the quantile is interpolated: {alert.name} may fire, or stay silent, for true values anywhere in {inside}",
-        f"write {_spell(low) + ' or ' if low else ''}{_spell(high)}" + _move(binding, alert, pool, bounds, value), "warning")
+        where,
+        f"{threshold.name} of {_spell(value)} lies inside the bucket {inside} of {binding.kind} {pool.engine.version}",
+        f"within a bucket the quantile is interpolated: {alert.name} may fire, or not, for true values anywhere in it",
+        f"write {_spell(low) + ' or ' if low else ''}{_spell(high)}"
+        + _move(binding, alert, pool, bounds, value),
+        "warning",
+    )
 
 
 def _move(binding: Binding, alert: Alert, pool: Pool, bounds: list[Decimal], value: Decimal) -> str:
     """How this engine version moves a bound onto the objective, where it can."""
     key = binding.bound_keys.get(alert.histogram or "")
-    way = next((n for n in binding.move_bound if pool.engine.release >= (release(n.since) or (0, 0, 0))), None)
+    way = next(
+        (n for n in binding.move_bound if pool.engine.release >= (release(n.since) or (0, 0, 0))), None
+    )
     if key is None or way is None:
         return ""
     listed = ", ".join(format_number(b) for b in sorted([*bounds, value]))
@@ -113,8 +152,13 @@ def _exporter(plan: Plan) -> Iterator[Finding]:
 def _blind(plan: Plan) -> Iterator[Finding]:
     for planned in plan.alerts:
         if planned.state == "blind":
-            yield Finding(_section(planned), f"{planned.alert.name} is blind: {'; '.join(planned.reasons)}",
-                          "it is not written, because it could never fire", _remedy(planned), "warning")
+            yield Finding(
+                _section(planned),
+                f"{planned.alert.name} is blind: {'; '.join(planned.reasons)}",
+                "it is not written, because it could never fire",
+                _remedy(planned),
+                "warning",
+            )
 
 
 def _section(planned: PlannedAlert) -> str:
@@ -137,8 +181,13 @@ def _counters(plan: Plan) -> Iterator[Finding]:
     only = {p.alert.name for p in plan.alerts if p.state == "needs_counter"}
     for counter, alerts in sorted(waiting.items()):
         names = ", ".join(f"{name}{' (blind without it)' if name in only else ''}" for name in alerts)
-        yield Finding("gpu_exporter/counters", f"{counter} is off in the exporter's list", f"with it these see more: {names}",
-                      "add its line of dcgm/counters.csv to the list", "warning")
+        yield Finding(
+            "gpu_exporter/counters",
+            f"{counter} is off in the exporter's list",
+            f"with it these see more: {names}",
+            "add its line of dcgm/counters.csv to the list",
+            "warning",
+        )
 
 
 def notes(plan: Plan) -> Iterator[Finding]:
@@ -146,8 +195,16 @@ def notes(plan: Plan) -> Iterator[Finding]:
     for index, pool in enumerate(plan.fleet.pools):
         for sources in plan.catalogue.engines[pool.engine.kind].signals.values():
             for source in sources:
-                if source.note and in_range(source, pool.engine.version) and pool.engine.release >= (release(source.note.since) or (0, 0, 0)):
-                    yield Finding(f"pools/{index}/engine/version", f"{source.metric}: {source.note.text}", severity="info")
+                if (
+                    source.note
+                    and in_range(source, pool.engine.version)
+                    and pool.engine.release >= (release(source.note.since) or (0, 0, 0))
+                ):
+                    yield Finding(
+                        f"pools/{index}/engine/version",
+                        f"{source.metric}: {source.note.text}",
+                        severity="info",
+                    )
 
 
 def _spell(seconds: Decimal) -> str:

@@ -34,19 +34,40 @@ class Planner:
 
     def plan(self, alert: Alert) -> PlannedAlert:
         """The alert with its state; blind conditions are left out, and all of them blind leave no rule."""
-        pools = {pool.name: best(self._coverage.branches(self._conditions(alert, rule), pool) for rule in alert.rules)
-                 for pool in self._fleet.pools}
+        pools = {
+            pool.name: best(
+                self._coverage.branches(self._conditions(alert, rule), pool) for rule in alert.rules
+            )
+            for pool in self._fleet.pools
+        }
         overall = best(pools.values())
-        made = [(index, rule) for index, source in enumerate(alert.rules) if (rule := self._rule(alert, source))]
-        more = worst(self._coverage.branch(branch, pool) for rule in alert.rules
-                     for branch in self._conditions(alert, rule) for pool in self._fleet.pools)
+        made = [
+            (index, rule) for index, source in enumerate(alert.rules) if (rule := self._rule(alert, source))
+        ]
+        more = worst(
+            self._coverage.branch(branch, pool)
+            for rule in alert.rules
+            for branch in self._conditions(alert, rule)
+            for pool in self._fleet.pools
+        )
         return PlannedAlert(
-            alert, overall.state.word, _reasons(overall, pools), {name: s.state.word for name, s in pools.items()},
-            tuple(rule for _, rule in made), tuple(index for index, _ in made), self._counters(alert, more))
+            alert,
+            overall.state.word,
+            _reasons(overall, pools),
+            {name: s.state.word for name, s in pools.items()},
+            tuple(rule for _, rule in made),
+            tuple(index for index, _ in made),
+            self._counters(alert, more),
+        )
 
     def _counters(self, alert: Alert, more: Sight) -> tuple[str, ...]:
-        found = [c for rule in alert.rules for branch in self._conditions(alert, rule) for pool in self._fleet.pools
-                 for c in self._coverage.branch(branch, pool).counters]
+        found = [
+            c
+            for rule in alert.rules
+            for branch in self._conditions(alert, rule)
+            for pool in self._fleet.pools
+            for c in self._coverage.branch(branch, pool).counters
+        ]
         return tuple(dict.fromkeys((*found, *more.counters)))
 
     def _conditions(self, alert: Alert, rule: Rule) -> tuple[str, ...]:
@@ -59,13 +80,22 @@ class Planner:
         return fill(branch, macros)
 
     def _rule(self, alert: Alert, rule: Rule) -> AlertRule | None:
-        seen = [c for c in self._conditions(alert, rule)
-                if any(self._coverage.branch(c, pool).state > State.BLIND for pool in self._fleet.pools)]
+        seen = [
+            c
+            for c in self._conditions(alert, rule)
+            if any(self._coverage.branch(c, pool).state > State.BLIND for pool in self._fleet.pools)
+        ]
         if not seen:
             return None
         expr = seen[0] if len(seen) == 1 else f" {rule.join} ".join(f"({c})" for c in seen)
-        return AlertRule(alert.name, self._with_team(alert, expr), patience(alert, self._fleet), alert.keep_firing_for,
-                         {**rule.fixed, "severity": rule.severity, **self._team(alert)}, self._annotations(alert, rule))
+        return AlertRule(
+            alert.name,
+            self._with_team(alert, expr),
+            patience(alert, self._fleet),
+            alert.keep_firing_for,
+            {**rule.fixed, "severity": rule.severity, **self._team(alert)},
+            self._annotations(alert, rule),
+        )
 
     def _with_team(self, alert: Alert, expr: str) -> str:
         """Who is paged stands in the fleet file, once per pool; series of cards and hosts carry it already."""
@@ -88,14 +118,24 @@ class Planner:
         """The rule's description as a Prometheus template."""
         threshold = self._catalogue.thresholds.get(rule.threshold or "")
         return text.go_template(
-            rule.description, rule.unit or "", (threshold_series(threshold), threshold.unit) if threshold else None,
-            self.scope, self._unit, {"replica": self._identity.replica_label})
+            rule.description,
+            rule.unit or "",
+            (threshold_series(threshold), threshold.unit) if threshold else None,
+            self.scope,
+            self._unit,
+            {"replica": self._identity.replica_label},
+        )
 
     def scope(self, series: str) -> tuple[str, ...]:
         """The labels by which a sentence asks for a series of the alert's own pool, replica, card or model."""
-        level = series.split(":")[0].split("_")[0]
-        return {"pool": ("pool",), "replica": self._identity.replica, "gpu": ("uuid", "mig"), "host": ("host",),
-                "model": ("model",)}.get(level, ())
+        level = series.split(":", maxsplit=1)[0].split("_", maxsplit=1)[0]
+        return {
+            "pool": ("pool",),
+            "replica": self._identity.replica,
+            "gpu": ("uuid", "mig"),
+            "host": ("host",),
+            "model": ("model",),
+        }.get(level, ())
 
     def _unit(self, series: str) -> str:
         origin = {to: name for name, to in self._catalogue.baselines.items()}.get(series, series)
@@ -111,7 +151,10 @@ class Planner:
             return {}
         uid, variables = DASHBOARDS[alert.level]
         asked = "&".join(f"var-{name}={{{{ $labels.{self._label(name)} | urlquery }}}}" for name in variables)
-        return {"dashboard_url": f"{self._fleet.grafana_base_url.rstrip('/')}/d/{url_quote(uid)}" + (f"?{asked}" if asked else "")}
+        return {
+            "dashboard_url": f"{self._fleet.grafana_base_url.rstrip('/')}/d/{url_quote(uid)}"
+            + (f"?{asked}" if asked else "")
+        }
 
     def _label(self, variable: str) -> str:
         return self._identity.replica_label if variable == "replica" else variable

@@ -34,5 +34,9 @@ def compile(
     if errors(findings):
         return Compilation((), findings, plan)
     rules = operator if target == "operator" else prometheus
-    artefacts = [a for renderer in (rules, alertmanager, grafana, runbooks, proofs, counters) for a in renderer.render(plan)]
+    artefacts = [
+        a
+        for renderer in (rules, alertmanager, grafana, runbooks, proofs, counters)
+        for a in renderer.render(plan)
+    ]
     return Compilation((*artefacts, manifest.render(plan, artefacts)), findings, plan)

@@ -27,11 +27,21 @@ def counters(plan: Plan) -> str:
     on = [s for s in read if plan.coverage.switched_on(s)]
     off = [s for s in read if s not in on and s.metric in wanted]
     rest = [s for s in read if s not in on and s not in off]
-    return "\n".join([
-        _HEADER.rstrip(), "", "# Off in the list in use: add these.", *map(line, off),
-        "", "# On in the list in use: keep these.", *map(line, on),
-        "", "# Optional: sharper than what stands in for them.", *(f"# {line(s)}" for s in rest), "",
-    ])
+    return "\n".join(
+        [
+            _HEADER.rstrip(),
+            "",
+            "# Off in the list in use: add these.",
+            *map(line, off),
+            "",
+            "# On in the list in use: keep these.",
+            *map(line, on),
+            "",
+            "# Optional: sharper than what stands in for them.",
+            *(f"# {line(s)}" for s in rest),
+            "",
+        ]
+    )
 
 
 def line(source: MetricSource) -> str:
@@ -41,7 +51,13 @@ def line(source: MetricSource) -> str:
 
 def _read(plan: Plan) -> Iterator[MetricSource]:
     assert plan.fleet.gpu_exporter
-    read = {name for group in plan.groups for rule in group.rules if isinstance(rule, RecordRule)
-            for name in series_read(rule.expr) if not references.series(name)}
+    read = {
+        name
+        for group in plan.groups
+        for rule in group.rules
+        if isinstance(rule, RecordRule)
+        for name in series_read(rule.expr)
+        if not references.series(name)
+    }
     for sources in plan.catalogue.gpus[plan.fleet.gpu_exporter.kind].signals.values():
         yield from (s for s in sources if s.csv and s.metric in read)

@@ -48,8 +48,12 @@ class Coverage:
 
     def branch(self, expr: str, pool: Pool) -> Sight:
         """One alternative: the worst of what it reads."""
-        return worst([*(self.signal(n, pool) for n in sorted(references.signals(expr))),
-                      *(self.series(n, pool) for n in sorted(references.series(expr)))])
+        return worst(
+            [
+                *(self.signal(n, pool) for n in sorted(references.signals(expr))),
+                *(self.series(n, pool) for n in sorted(references.series(expr))),
+            ]
+        )
 
     def branches(self, exprs: Iterable[str], pool: Pool) -> Sight:
         return best(self.branch(expr, pool) for expr in exprs)
@@ -77,7 +81,11 @@ class Coverage:
     def _threshold(self, name: str, pool: Pool) -> Sight:
         parts = name.split(":")
         threshold = self._catalogue.thresholds.get(parts[1]) if parts[-1] == "threshold" else None
-        if threshold and not threshold.fleet and threshold_value(pool, threshold, self._catalogue.engines[pool.engine.kind]) is None:
+        if (
+            threshold
+            and not threshold.fleet
+            and threshold_value(pool, threshold, self._catalogue.engines[pool.engine.kind]) is None
+        ):
             return Sight(State.OFF, (_unpromised(threshold),))
         return Sight()
 
@@ -89,8 +97,12 @@ class Coverage:
         if not sources:
             return Sight(State.BLIND, (f"{binding.kind} exposes no {name}",))
         first = min((s.since for s in sources), key=lambda v: release(v) or (0, 0, 0))
-        return Sight(State.BLIND, (
-            f"{binding.kind} {pool.engine.version} has no {name} yet: it comes with {binding.kind} {first}",))
+        return Sight(
+            State.BLIND,
+            (
+                f"{binding.kind} {pool.engine.version} has no {name} yet: it comes with {binding.kind} {first}",
+            ),
+        )
 
     def _usage(self) -> Sight:
         if self._fleet.usage_exporter:
@@ -107,7 +119,9 @@ class Coverage:
         switch = next((s for s in sources if s.csv), None)
         if switch is None:
             return Sight(State.BLIND, (f"{exporter.kind} {exporter.version} has no {name}",))
-        return Sight(State.NEEDS_COUNTER, (f"{switch.metric} is not in the exporter's list",), (switch.metric,))
+        return Sight(
+            State.NEEDS_COUNTER, (f"{switch.metric} is not in the exporter's list",), (switch.metric,)
+        )
 
     def switched_on(self, source: MetricSource) -> bool:
         """Whether the GPU exporter's list in use has this metric."""
@@ -122,7 +136,8 @@ class Coverage:
 def in_range(source: MetricSource, version: str) -> bool:
     at = release(version) or (0, 0, 0)
     return at >= (release(source.since) or (0, 0, 0)) and (
-        source.until is None or at < (release(source.until) or (0, 0, 0)))
+        source.until is None or at < (release(source.until) or (0, 0, 0))
+    )
 
 
 def worst(sights: Iterable[Sight]) -> Sight:
@@ -145,7 +160,9 @@ def _join(sights: list[Sight], choose: Callable[[list[State]], State]) -> Sight:
     if state is State.LIVE:
         return Sight()
     these = [s for s in sights if s.state is state]
-    return Sight(state, _unique(r for s in these for r in s.reasons), _unique(c for s in these for c in s.counters))
+    return Sight(
+        state, _unique(r for s in these for r in s.reasons), _unique(c for s in these for c in s.counters)
+    )
 
 
 def _unique(words: Iterable[str]) -> tuple[str, ...]:

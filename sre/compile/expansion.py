@@ -1,12 +1,12 @@
 """Level 0: catalogue expressions over `@signal` become PromQL over one binding's raw series.
 
-`rate(@steps[2m])` becomes the raw metric with the fleet's targets selected and its labels renamed, all names of that metric
-joined with `or`, so that a recorded signal stays one series through renames and rolling upgrades.
+`rate(@steps[2m])` becomes the raw metric with the fleet's targets selected and its labels renamed. All names of
+that metric are joined with `or`, so that a recorded signal stays one series through a rolling upgrade.
 """
 
 import re
-from collections.abc import Callable, Iterable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
 from functools import reduce
 
 from sre.catalogue.model import Binding, MetricSource
@@ -28,7 +28,6 @@ class Exposure:
     binding: Binding
     matcher: str = ""
     renames: tuple[Rename, ...] = ()
-    usable: Callable[[MetricSource], bool] = field(default=lambda source: True)
 
     def expand(self, expr: str) -> str:
         """PromQL without `@`. Signals must be bound: ask ``coverage`` first."""
@@ -37,9 +36,9 @@ class Exposure:
 
     def _call(self, name: str, selector: str | None, tail: str, function: str | None) -> str:
         signal = name if name in self.binding.signals else _SUFFIX.sub("", name)
-        suffix = name[len(signal):]
+        suffix = name[len(signal) :]
         sources = self.binding.signals[signal]
-        found = [self._source(s, suffix, selector, tail, function) for s in sources if self.usable(s)]
+        found = [self._source(s, suffix, selector, tail, function) for s in sources]
         return found[0] if len(found) == 1 else f"({' or '.join(found)})"
 
     def _source(
@@ -54,7 +53,9 @@ class Exposure:
 
 
 def rename(expr: str, renames: Iterable[Rename]) -> str:
-    return reduce(lambda inner, r: f'label_replace({inner}, "{r[0]}", "$1", "{r[1]}", {quote(r[2])})', renames, expr)
+    return reduce(
+        lambda inner, r: f'label_replace({inner}, "{r[0]}", "$1", "{r[1]}", {quote(r[2])})', renames, expr
+    )
 
 
 def fill(expr: str, macros: Mapping[str, str]) -> str:

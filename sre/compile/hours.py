@@ -17,8 +17,10 @@ _DAY = 86400
 
 def offset_expr(zone: ZoneInfo) -> str:
     """PromQL for the seconds that local time is ahead of UTC. Exact from 2024 to the end of 2040."""
-    steps = "".join(f" {'+' if change > 0 else '-'} {abs(change)} * (vector(time()) >= bool {at})"
-                    for at, change in _switches(zone))
+    steps = "".join(
+        f" {'+' if change > 0 else '-'} {abs(change)} * (vector(time()) >= bool {at})"
+        for at, change in _switches(zone)
+    )
     return f"vector({_offset(zone, _FIRST)}){steps}"
 
 

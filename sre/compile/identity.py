@@ -13,8 +13,9 @@ HOST_OF_INSTANCE = "(.+?)(?::[0-9]+)?"
 class Identity:
     """Label lists of one fleet.
 
-    ``replica`` tells replicas apart, ``place`` is what an engine's series share with its card's, ``joined`` is what a card
-    takes over from the replica at its place, ``owner`` is what a card carries then, ``replica_label`` names the replica.
+    ``replica`` tells replicas apart, ``place`` is what an engine's series share with its card's, ``joined`` is
+    what a card takes over from the replica at its place, ``owner`` is what it carries then, ``replica_label``
+    is the replica's name.
     A label called `replica` is avoided: Thanos and Prometheus pairs use it for themselves and drop it.
     """
 
@@ -28,9 +29,22 @@ class Identity:
     @classmethod
     def of(cls, fleet: Fleet) -> Self:
         if fleet.identity == "kubernetes":
-            return cls("kubernetes", ("pool", "namespace", "pod"), ("namespace", "pod"), ("pool",),
-                       ("pool", "namespace", "pod"), "pod")
-        return cls("host", ("pool", "host", "instance"), ("host",), ("pool", "instance"), ("pool", "instance"), "instance")
+            return cls(
+                "kubernetes",
+                ("pool", "namespace", "pod"),
+                ("namespace", "pod"),
+                ("pool",),
+                ("pool", "namespace", "pod"),
+                "pod",
+            )
+        return cls(
+            "host",
+            ("pool", "host", "instance"),
+            ("host",),
+            ("pool", "instance"),
+            ("pool", "instance"),
+            "instance",
+        )
 
     @property
     def card(self) -> tuple[str, ...]:

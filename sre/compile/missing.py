@@ -15,8 +15,12 @@ _WINDOW = "5m"
 
 
 def missing_rules(
-    fleet: Fleet, catalogue: Catalogue, coverage: Coverage, alerts: tuple[PlannedAlert, ...],
-    engines: list[Exposure], cards: Exposure | None,
+    fleet: Fleet,
+    catalogue: Catalogue,
+    coverage: Coverage,
+    alerts: tuple[PlannedAlert, ...],
+    engines: list[Exposure],
+    cards: Exposure | None,
 ) -> Iterator[RecordRule]:
     """`pool_signal:missing:state{pool, signal}` is 1 where a pool serves and the signal has no data."""
     for name in sorted(_read(catalogue, alerts)):
@@ -26,11 +30,20 @@ def missing_rules(
         sample = f"{name}_count" if signal.type == "histogram" else name
         for exposure in engines:
             if name in exposure.binding.signals:
-                pools = [p.name for p in fleet.pools
-                         if p.engine.kind == exposure.binding.kind and coverage.signal(name, p).state is State.LIVE]
+                pools = [
+                    p.name
+                    for p in fleet.pools
+                    if p.engine.kind == exposure.binding.kind and coverage.signal(name, p).state is State.LIVE
+                ]
                 if pools:
-                    yield _rule(name, _engine_expr(exposure.expand(f"last_over_time(@{sample}[{_WINDOW}])"), pools))
-        if cards and name in cards.binding.signals and coverage.signal(name, fleet.pools[0]).state is State.LIVE:
+                    yield _rule(
+                        name, _engine_expr(exposure.expand(f"last_over_time(@{sample}[{_WINDOW}])"), pools)
+                    )
+        if (
+            cards
+            and name in cards.binding.signals
+            and coverage.signal(name, fleet.pools[0]).state is State.LIVE
+        ):
             yield _rule(name, _card_expr(cards.expand(f"last_over_time(@{sample}[{_WINDOW}])")))
 
 
@@ -39,26 +52,39 @@ def _rule(signal: str, expr: str) -> RecordRule:
 
 
 def _engine_expr(raw: str, pools: list[str]) -> str:
-    return f"group by (pool) (replica:up:state{{{one_of('pool', pools)}}} == 1) unless on (pool) group by (pool) ({raw})"
+    serving = f"group by (pool) (replica:up:state{{{one_of('pool', pools)}}} == 1)"
+    return f"{serving} unless on (pool) group by (pool) ({raw})"
 
 
 def _card_expr(raw: str) -> str:
-    # A pool that serves on declared cards, of which not one sends the signal: the exporter is silent, joins no pod, or lacks it.
-    return (f'(group by (pool) (replica:up:state == 1) and on (pool) pool:fleet:info{{gpu_type!=""}}) unless on (pool) '
-            f'group by (pool) (gpu:card:info{{pool!=""}} and on (uuid, mig) {raw})')
+    # A pool that serves on declared cards, of which not one sends the signal: the exporter is silent, joins no
+    # pod, or lacks it.
+    return (
+        f'(group by (pool) (replica:up:state == 1) and on (pool) pool:fleet:info{{gpu_type!=""}}) unless on (pool) '
+        f'group by (pool) (gpu:card:info{{pool!=""}} and on (uuid, mig) {raw})'
+    )
 
 
 def _read(catalogue: Catalogue, alerts: tuple[PlannedAlert, ...]) -> set[str]:
     """Raw signals behind every emitted alert, through all recorded series."""
     baselines = {to: name for name, to in catalogue.baselines.items()}
-    todo = [s for planned in alerts for index in planned.sources
-            for branch in planned.alert.rules[index].branches for s in references.series(branch)]
+    todo = [
+        s
+        for planned in alerts
+        for index in planned.sources
+        for branch in planned.alert.rules[index].branches
+        for s in references.series(branch)
+    ]
     seen, found = set[str](), set[str]()
     while todo:
         name = todo.pop()
         record = catalogue.records.get(baselines.get(name, name))
         if record and record.name not in seen:
             seen.add(record.name)
-            found |= {references.signal_of(s, catalogue.signals) for b in record.branches for s in references.signals(b)}
+            found |= {
+                references.signal_of(s, catalogue.signals)
+                for b in record.branches
+                for s in references.signals(b)
+            }
             todo += [s for b in record.branches for s in references.series(b)]
     return found

@@ -12,7 +12,7 @@ from sre.compile.records import Recorder, fleet_rules
 from sre.fleet import Fleet
 from sre.promql import series_read
 
-# Rolling means over a day are the dearest rules there are: every two minutes, well inside the five that a sample stays alive.
+# Rolling means over a day are the dearest rules: every two minutes, well inside the five that a sample lives.
 _BASELINE_INTERVAL = 120
 
 _STATIC_UNITS = {"info": "info", "seconds": "seconds", "state": "boolean"}
@@ -27,30 +27,58 @@ def make_plan(fleet: Fleet, catalogue: Catalogue, listed: frozenset[str] | None 
     missing = tuple(missing_rules(fleet, catalogue, coverage, alerts, recorder.engines, recorder.cards))
     groups = tuple(_groups(fleet, catalogue, records, baselines, missing, alerts))
     names = {rule.record for group in groups for rule in group.rules if isinstance(rule, RecordRule)}
-    return Plan(fleet, catalogue, recorder.identity, groups, alerts,
-                {name: _described(catalogue, name) for name in sorted(names)}, coverage)
+    return Plan(
+        fleet,
+        catalogue,
+        recorder.identity,
+        groups,
+        alerts,
+        {name: _described(catalogue, name) for name in sorted(names)},
+        coverage,
+    )
 
 
 def _groups(
-    fleet: Fleet, catalogue: Catalogue, records: dict[str, tuple[RecordRule, ...]], baselines: dict[str, RecordRule],
-    missing: tuple[RecordRule, ...], alerts: tuple[PlannedAlert, ...],
+    fleet: Fleet,
+    catalogue: Catalogue,
+    records: dict[str, tuple[RecordRule, ...]],
+    baselines: dict[str, RecordRule],
+    missing: tuple[RecordRule, ...],
+    alerts: tuple[PlannedAlert, ...],
 ) -> Iterator[Group]:
     interval = int(fleet.evaluation_interval)
-    body = [group for name in ("engine", "gpu", "usage", "meta")
-            if (group := _group(catalogue, name, interval, records, missing if name == "meta" else (), alerts)).rules]
+    body = [
+        group
+        for name in ("engine", "gpu", "usage", "meta")
+        if (
+            group := _group(catalogue, name, interval, records, missing if name == "meta" else (), alerts)
+        ).rules
+    ]
     if baselines:
-        body.append(Group("llm-baseline", "llm-baseline", max(interval, _BASELINE_INTERVAL), tuple(baselines.values())))
+        body.append(
+            Group(
+                "llm-baseline", "llm-baseline", max(interval, _BASELINE_INTERVAL), tuple(baselines.values())
+            )
+        )
     wanted = frozenset(name for group in body for rule in group.rules for name in series_read(rule.expr))
     yield Group("llm-fleet", "llm-fleet", interval, tuple(fleet_rules(fleet, catalogue, wanted)))
     yield from body
 
 
 def _group(
-    catalogue: Catalogue, name: str, interval: int, records: dict[str, tuple[RecordRule, ...]],
-    first: tuple[RecordRule, ...], alerts: tuple[PlannedAlert, ...],
+    catalogue: Catalogue,
+    name: str,
+    interval: int,
+    records: dict[str, tuple[RecordRule, ...]],
+    first: tuple[RecordRule, ...],
+    alerts: tuple[PlannedAlert, ...],
 ) -> Group:
-    recorded = [rule for record, rules in records.items() if catalogue.records[record].group == name for rule in rules]
-    alerting: list[AlertRule] = [rule for planned in alerts if planned.alert.group == name for rule in planned.rules]
+    recorded = [
+        rule for record, rules in records.items() if catalogue.records[record].group == name for rule in rules
+    ]
+    alerting: list[AlertRule] = [
+        rule for planned in alerts if planned.alert.group == name for rule in planned.rules
+    ]
     return Group(f"llm-{name}", f"llm-{name}", interval, (*first, *recorded, *alerting))
 
 
@@ -62,5 +90,5 @@ def _described(catalogue: Catalogue, name: str) -> Record:
     if origin:
         return catalogue.records[origin].model_copy(update={"name": name})
     threshold = catalogue.thresholds.get(name.split(":")[1]) if references.static(name) else None
-    unit = threshold.unit if threshold else _STATIC_UNITS.get(name.split(":")[-1], "")
-    return Record(name=name, unit=unit, branches=())
+    unit = threshold.unit if threshold else _STATIC_UNITS.get(name.rsplit(":", maxsplit=1)[-1], "")
+    return Record(name=name, unit=unit, branches=(), join="or")

@@ -45,7 +45,9 @@ def _record(rule: RecordRule) -> dict[str, Any]:
 def _alert(rule: AlertRule) -> dict[str, Any]:
     times = {"for": rule.for_, "keep_firing_for": rule.keep_firing_for}
     return {
-        "alert": rule.alert, "expr": rule.expr,
+        "alert": rule.alert,
+        "expr": rule.expr,
         **{key: format_duration(seconds) for key, seconds in times.items() if seconds},
-        "labels": rule.labels, "annotations": rule.annotations,
+        "labels": rule.labels,
+        "annotations": rule.annotations,
     }

@@ -15,10 +15,18 @@ def proofread(plan: Plan) -> Iterator[Finding]:
             name = rule.alert if isinstance(rule, AlertRule) else rule.record
             objection = check(rule.expr)
             if objection:
-                yield Finding(name, f"compiles to PromQL that does not parse: {objection}", rule.expr[:400],
-                              "mend the expression in the catalogue")
+                yield Finding(
+                    name,
+                    f"compiles to PromQL that does not parse: {objection}",
+                    rule.expr[:400],
+                    "mend the expression in the catalogue",
+                )
                 continue
             lost = sorted(s for s in series_read(rule.expr) if references.series(s) and s not in plan.series)
             if lost:
-                yield Finding(name, f"reads {', '.join(lost)}, which this fleet does not record",
-                              "it could never be true", "give it an alternative, or declare what records it")
+                yield Finding(
+                    name,
+                    f"reads {', '.join(lost)}, which this fleet does not record",
+                    "it could never be true",
+                    "give it an alternative, or declare what records it",
+                )

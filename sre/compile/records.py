@@ -1,4 +1,4 @@
-"""Recording rules: level 0 over raw metrics, what is built on it, baselines, thresholds and what the fleet file says."""
+"""Recording rules: level 0 over raw metrics, what is built on it, baselines, and what the fleet file says."""
 
 import graphlib
 from collections.abc import Iterator
@@ -27,14 +27,22 @@ class Recorder:
     def __init__(self, fleet: Fleet, catalogue: Catalogue, coverage: Coverage) -> None:
         self._fleet, self._catalogue, self._coverage = fleet, catalogue, coverage
         self.identity = Identity.of(fleet)
-        self.engines = [engine_exposure(fleet, kind, catalogue.engines[kind], self.identity)
-                         for kind in sorted({pool.engine.kind for pool in fleet.pools})]
+        self.engines = [
+            engine_exposure(fleet, kind, catalogue.engines[kind], self.identity)
+            for kind in sorted({pool.engine.kind for pool in fleet.pools})
+        ]
         exporter = fleet.gpu_exporter
         gpus = catalogue.gpus[exporter.kind] if exporter else None
         self.cards = gpu_exposure(gpus, ()) if gpus else None
         self._placed_cards = gpu_exposure(gpus, place_renames(fleet, gpus, self.identity)) if gpus else None
-        self._usage = [Exposure(binding, f"job={quote(fleet.usage_exporter.job)}")
-                       for binding in catalogue.usage.values()] if fleet.usage_exporter else []
+        self._usage = (
+            [
+                Exposure(binding, f"job={quote(fleet.usage_exporter.job)}")
+                for binding in catalogue.usage.values()
+            ]
+            if fleet.usage_exporter
+            else []
+        )
 
     def rules(self) -> dict[str, tuple[RecordRule, ...]]:
         """Rules by record name, in an order in which each stands behind what it reads; baselines come last."""
@@ -42,14 +50,23 @@ class Recorder:
         return {name: rules for name, rules in found.items() if rules}
 
     def baselines(self) -> dict[str, RecordRule]:
-        return {to: RecordRule(to, baseline_expr(name, int(self._fleet.evaluation_interval)), {})
-                for name, to in self._catalogue.baselines.items() if self._seen((name,))}
+        return {
+            to: RecordRule(to, baseline_expr(name, int(self._fleet.evaluation_interval)), {})
+            for name, to in self._catalogue.baselines.items()
+            if self._seen((name,))
+        }
 
     def _order(self) -> list[str]:
         records = self._catalogue.records
-        graph = {name: [read for read in _reads(record) if read in records] for name, record in records.items()}
+        graph = {
+            name: [read for read in _reads(record) if read in records] for name, record in records.items()
+        }
         # Sorted by the catalogue's own order, so that the same content is always written the same way.
-        sorter, order, place = graphlib.TopologicalSorter(graph), list[str](), {n: i for i, n in enumerate(records)}
+        sorter, order, place = (
+            graphlib.TopologicalSorter(graph),
+            list[str](),
+            {n: i for i, n in enumerate(records)},
+        )
         sorter.prepare()
         while sorter.is_active():
             ready = sorted(sorter.get_ready(), key=place.__getitem__)
@@ -69,7 +86,9 @@ class Recorder:
                 yield RecordRule(record.name, self._folded(record, exprs), {})
 
     def _exposures(self, record: Record, branches: tuple[str, ...]) -> list[Exposure]:
-        read = {references.signal_of(n, self._catalogue.signals) for b in branches for n in references.signals(b)}
+        read = {
+            references.signal_of(n, self._catalogue.signals) for b in branches for n in references.signals(b)
+        }
         if not read:
             return self.engines[:1]
         if any(name in binding.signals for binding in self._catalogue.gpus.values() for name in read):
@@ -84,14 +103,18 @@ class Recorder:
         if not record.per:
             return joined
         by = ", ".join(("uuid", "mig", *record.by))
-        return (f"max by ({by}) ({joined}) * on (uuid, mig) group_left ({', '.join(self.identity.card)}) gpu:card:info")
+        return f"max by ({by}) ({joined}) * on (uuid, mig) group_left ({', '.join(self.identity.card)}) gpu:card:info"
 
     def _macros(self, exposure: Exposure) -> dict[str, str]:
         me = self.identity
         return {
-            "replica": ", ".join(me.replica), "place": ", ".join(me.place), "joined": ", ".join(me.joined),
-            "owner": ", ".join(me.owner), "rank": ", ".join(exposure.binding.rank),
-            "interval": str(int(self._fleet.evaluation_interval)), "platform": PLATFORM,
+            "replica": ", ".join(me.replica),
+            "place": ", ".join(me.place),
+            "joined": ", ".join(me.joined),
+            "owner": ", ".join(me.owner),
+            "rank": ", ".join(exposure.binding.rank),
+            "interval": str(int(self._fleet.evaluation_interval)),
+            "platform": PLATFORM,
             "declared_claims": self._declared_claims(),
         }
 
@@ -99,10 +122,16 @@ class Recorder:
         """Cards that the fleet file itself gives to a pool, for pools whose pods or hosts do not join."""
         if not self._placed_cards:
             return ""
-        pools = [(p.name, ",".join(f"{k}={quote(v)}" for k, v in sorted(p.gpus.match.items())))
-                 for p in self._fleet.pools if p.gpus and p.gpus.match]
-        claims = (f'label_replace(group by (uuid, mig) ({self._placed_cards.expand(f"@gpu_present{{{match}}}")}), '
-                  f'"pool", {_replacement(name)}, "", "")' for name, match in pools)
+        pools = [
+            (p.name, ",".join(f"{k}={quote(v)}" for k, v in sorted(p.gpus.match.items())))
+            for p in self._fleet.pools
+            if p.gpus and p.gpus.match
+        ]
+        claims = (
+            f"label_replace(group by (uuid, mig) ({self._placed_cards.expand(f'@gpu_present{{{match}}}')}), "
+            f'"pool", {_replacement(name)}, "", "")'
+            for name, match in pools
+        )
         return "".join(f" or on (uuid, mig) {claim}" for claim in claims)
 
 
@@ -153,18 +182,29 @@ def place_renames(fleet: Fleet, binding: Binding, identity: Identity) -> tuple[R
 def baseline_expr(name: str, interval: int) -> str:
     """The same hour last week; else the mean of the last day that ended 30 m ago, from one hour of history on."""
     hour = 3600 // interval
-    return (f"(avg_over_time({name}[1h] offset 167h30m) and count_over_time({name}[1h] offset 167h30m) >= {hour // 2}) or "
-            f"(avg_over_time({name}[1d] offset 30m) and count_over_time({name}[1d] offset 30m) >= {hour})")
+    return (
+        f"(avg_over_time({name}[1h] offset 167h30m) and count_over_time({name}[1h] offset 167h30m) >= {hour // 2}) or "
+        f"(avg_over_time({name}[1d] offset 30m) and count_over_time({name}[1d] offset 30m) >= {hour})"
+    )
 
 
 def fleet_rules(fleet: Fleet, catalogue: Catalogue, wanted: frozenset[str]) -> Iterator[RecordRule]:
     """What the fleet file says, as series: pools, models, hours and every threshold that an emitted rule reads."""
     for pool in fleet.pools:
-        yield RecordRule("pool:fleet:info", "vector(1)", {
-            "pool": pool.name, "team": pool.owner, "model": pool.model, "engine": pool.engine.kind,
-            "version": pool.engine.version, "interactive": _word(pool.interactive),
-            "elastic": _word(pool.replicas_max > pool.replicas_min),
-            **({"gpu_type": pool.gpus.type} if pool.gpus else {})})
+        yield RecordRule(
+            "pool:fleet:info",
+            "vector(1)",
+            {
+                "pool": pool.name,
+                "team": pool.owner,
+                "model": pool.model,
+                "engine": pool.engine.kind,
+                "version": pool.engine.version,
+                "interactive": _word(pool.interactive),
+                "elastic": _word(pool.replicas_max > pool.replicas_min),
+                **({"gpu_type": pool.gpus.type} if pool.gpus else {}),
+            },
+        )
     yield from _models(fleet)
     for name, expr in hours.expressions(fleet).items():
         yield RecordRule(name, expr, {})
@@ -178,7 +218,9 @@ def _models(fleet: Fleet) -> Iterator[RecordRule]:
         pools = [pool for pool in fleet.pools if pool.model == model]
         teams = {pool.owner for pool in pools}
         labels = {"model": model, "team": teams.pop() if len(teams) == 1 else PLATFORM}
-        yield RecordRule("model:fleet:info", "vector(1)", labels | ({"pool": pools[0].name} if len(pools) == 1 else {}))
+        yield RecordRule(
+            "model:fleet:info", "vector(1)", labels | ({"pool": pools[0].name} if len(pools) == 1 else {})
+        )
 
 
 def _threshold(fleet: Fleet, catalogue: Catalogue, threshold: Threshold) -> Iterator[RecordRule]:

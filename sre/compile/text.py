@@ -1,7 +1,8 @@
 """Sentences with numbers in them: one template, rendered by Prometheus for the page and by Python for the proof.
 
-`{value}` is the alert's value, `{threshold}` the recorded number that it is compared with, `{pool:ttft:p50}` any other recorded
-series of the same pool, replica or card, `{series|label}` a list of label values, and any other `{word}` a label.
+`{value}` is the alert's value, `{threshold}` the recorded number that it is compared with, `{pool:ttft:p50}` any
+other recorded series of the same pool, replica or card, `{series|label}` a list of label values, and any other
+`{word}` a label.
 Units come with the series, never with the template: a ratio is always a percentage.
 """
 
@@ -35,7 +36,7 @@ FORMATS: dict[str, tuple[str, Callable[[float], str]]] = {
     "megabytes_per_second": _humanized(" MB/s"),
     "megabytes_per_token": _humanized(" MB/token"),
 }
-"""Unit -> (pipeline of Prometheus' template functions, the same in Python). Other units are whole things: requests, cards."""
+"""Unit -> (Prometheus' template functions, the same in Python). Other units are whole things: requests, cards."""
 
 _WHOLE = _fixed(0)
 
@@ -46,8 +47,12 @@ def format_value(value: float, unit: str) -> str:
 
 
 def go_template(
-    template: str, unit: str, threshold: tuple[str, str] | None, scope: Callable[[str], tuple[str, ...]],
-    unit_of: Callable[[str], str], aliases: Mapping[str, str],
+    template: str,
+    unit: str,
+    threshold: tuple[str, str] | None,
+    scope: Callable[[str], tuple[str, ...]],
+    unit_of: Callable[[str], str],
+    aliases: Mapping[str, str],
 ) -> str:
     """The template as Prometheus reads it.
 
@@ -89,15 +94,20 @@ def _query(series: str, labels: tuple[str, ...]) -> str:
     matchers = ",".join(f"{label}=%q" for label in labels)
     names = " ".join(f"$labels.{label}" for label in labels)
     # %q is Go's quoting, which PromQL reads: a hostile pool name stays a value.
-    return f"printf {quote(f'{series}{{{matchers}}}')} {names} | query" if labels else f"query {quote(series)}"
+    return (
+        f"printf {quote(f'{series}{{{matchers}}}')} {names} | query" if labels else f"query {quote(series)}"
+    )
 
 
 def _ask(series: str, labels: tuple[str, ...], unit: str) -> str:
-    return f"{{{{ with {_query(series, labels)} }}}}{{{{ . | first | value | {_pipe(unit)} }}}}{{{{ else }}}}unknown{{{{ end }}}}"
+    found = f"{{{{ . | first | value | {_pipe(unit)} }}}}"
+    return f"{{{{ with {_query(series, labels)} }}}}{found}{{{{ else }}}}unknown{{{{ end }}}}"
 
 
 def _list(series: str, labels: tuple[str, ...], listed: str) -> str:
     # A query's order is not promised.
     asked = f'{_query(series, labels)} | sortByLabel "{listed}"'
-    return (f"{{{{ range $i, $s := {asked} }}}}{{{{ if $i }}}}, {{{{ end }}}}"
-            f"{{{{ $s.Labels.{listed} }}}}{{{{ end }}}}")
+    return (
+        f"{{{{ range $i, $s := {asked} }}}}{{{{ if $i }}}}, {{{{ end }}}}"
+        f"{{{{ $s.Labels.{listed} }}}}{{{{ end }}}}"
+    )

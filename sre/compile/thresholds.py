@@ -1,5 +1,6 @@
 """The numbers that alerts compare with: one value per pool, from the fleet file or the catalogue's default."""
 
+from collections.abc import Mapping
 from decimal import Decimal
 
 from sre.catalogue.model import Binding, Catalogue, Threshold
@@ -13,7 +14,8 @@ _MEMORY_MARGIN = Decimal("0.04")
 
 def threshold_value(pool: Pool, threshold: Threshold, binding: Binding) -> Decimal | None:
     """The number that holds for a pool, in base units; None where the threshold does not apply to it."""
-    written = pool.objectives.get(threshold.name) if threshold.objective else pool.thresholds.get(threshold.name)  # type: ignore[call-overload]
+    said: Mapping[str, Decimal] = {**pool.objectives} if threshold.objective else pool.thresholds
+    written = said.get(threshold.name)
     if written is not None:
         return Decimal(written)
     if threshold.derived == "replicas_min":
@@ -45,7 +47,11 @@ def series(threshold: Threshold) -> str:
 
 def comparison(threshold: Threshold) -> str:
     """What stands right of the operator in a rule: the recorded number, one per pool."""
-    return f"on () group_left () {series(threshold)}" if threshold.fleet else f"on (pool) group_left () {series(threshold)}"
+    return (
+        f"on () group_left () {series(threshold)}"
+        if threshold.fleet
+        else f"on (pool) group_left () {series(threshold)}"
+    )
 
 
 def values(fleet: Fleet, catalogue: Catalogue, threshold: Threshold) -> dict[str, Decimal]:
@@ -57,4 +63,8 @@ def values(fleet: Fleet, catalogue: Catalogue, threshold: Threshold) -> dict[str
 def settable(catalogue: Catalogue) -> dict[str, str]:
     """Names that a pool's `thresholds:` may set, with their units."""
     fixed = {"replicas_min"}
-    return {t.name: t.unit for t in catalogue.thresholds.values() if not (t.objective or t.fleet or t.derived in fixed)}
+    return {
+        t.name: t.unit
+        for t in catalogue.thresholds.values()
+        if not (t.objective or t.fleet or t.derived in fixed)
+    }
