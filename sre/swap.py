@@ -127,7 +127,7 @@ def _stage(folder: Path, put: Mapping[str, bytes], steps: Sequence[Step], perfor
     perform(os.mkdir, folder / STAGE)
     for number, step in enumerate(steps):
         if step.old:
-            perform(_second_name, folder / step.path, _spare(folder, number))
+            _second_name(folder / step.path, _spare(folder, number), perform)
         if step.new is not None:
             perform(_create, _fresh(folder, number), put[step.path], folder / step.path)
     for number, step in enumerate(steps):  # the first sync after the last write carries most of the rest
@@ -214,12 +214,12 @@ def _create(path: Path, data: bytes, like: Path | None = None) -> None:
             os.fchmod(file.fileno(), like.stat().st_mode & 0o777)
 
 
-def _second_name(path: Path, name: Path) -> None:
+def _second_name(path: Path, name: Path, perform: Perform) -> None:
     try:
-        os.link(path, name)
+        perform(os.link, path, name)
     except OSError:  # no hard links on this file system, or not for a file of another user
-        shutil.copy2(path, name)
-        _sync(name)
+        perform(shutil.copy2, path, name)
+        perform(_sync, name)
 
 
 def _sync(path: Path) -> None:

@@ -1,6 +1,7 @@
 """The directory holds the old output or the new one, whatever happens in between."""
 
 import errno
+import fcntl
 import json
 import os
 import signal
@@ -321,6 +322,23 @@ def test_first_run_that_fails_leaves_nothing(tmp_path):
         assert not (tmp_path / str(at)).exists(), at
 
 
+def test_file_system_without_hard_links(tmp_path):
+    """Where files cannot have two names the way back is a copy, and works as well."""
+
+    def no_links(operation, *args, **kwargs):
+        if operation is os.link:
+            raise PermissionError(errno.EPERM, os.strerror(errno.EPERM))
+        if operation is os.unlink:  # the first removal, after every replacement
+            raise OSError(errno.EIO, os.strerror(errno.EIO))
+        return operation(*args, **kwargs)
+
+    write(OLD, tmp_path)
+    refused = refusal(NEW, tmp_path, no_links)
+    assert refused is not None
+    assert write(OLD, tmp_path).removed == ()
+    assert files(tmp_path) == texts(OLD)
+
+
 DIES = """
 import json, os, signal, sys
 from pathlib import Path
@@ -388,6 +406,22 @@ def test_cancelled_at_every_third_step(tmp_path, sign):
         assert files(out) in (texts(OLD), texts(NEW)), at
         seen.add(files(out) == texts(NEW))
     assert seen == {True, False}
+
+
+def test_two_runs_at_once(tmp_path):
+    """A second run waits for the first one to finish, and then does its own work."""
+    write(OLD, tmp_path)
+    first = os.open(tmp_path, os.O_RDONLY)
+    fcntl.flock(first, fcntl.LOCK_EX)
+    held = json.dumps([[artefact.path, artefact.text] for artefact in NEW])
+    command = [sys.executable, "-c", DIES, "-1", "0", str(tmp_path)]
+    second = subprocess.Popen(command, stdin=subprocess.PIPE, text=True, cwd=CHECKOUT)
+    with pytest.raises(subprocess.TimeoutExpired):
+        second.communicate(held, timeout=1)
+    assert files(tmp_path) == texts(OLD)
+    os.close(first)
+    assert second.wait() == 0
+    assert files(tmp_path) == texts(NEW)
 
 
 def test_file_size_limit(tmp_path):
