@@ -172,6 +172,19 @@ class MemoryBudget(_Model):
     default: Number
 
 
+class Mark(_Model):
+    """Something that tells which release is running, though no signal is read from it: a metric or a label.
+
+    ``list`` names the counter list that has the metric on by default, where the exporter ships several.
+    """
+
+    metric: str = ""
+    label: str = ""
+    since: Text = "0"
+    until: Text | None = None
+    list: Literal["image", "chart"] | None = None
+
+
 class Versions(_Model):
     oldest: Text
     newest: Text
@@ -190,6 +203,8 @@ class Binding(_Model):
     move_bound: tuple[Note, ...] = ()
     bound_keys: dict[str, str] = Field(default_factory=dict)
     memory_budget: tuple[MemoryBudget, ...] = ()
+    memory_budget_label: str = Field("", description="label of `identify` that holds the share in use")
+    marks: tuple[Mark, ...] = ()
 
 
 @dataclass(frozen=True)
