@@ -1,6 +1,5 @@
 """The numbers that alerts compare with: one value per pool, from the fleet file or the catalogue's default."""
 
-from collections.abc import Mapping
 from decimal import Decimal
 
 from sre.catalogue.model import Binding, Catalogue, Threshold
@@ -14,7 +13,10 @@ _MEMORY_MARGIN = Decimal("0.04")
 
 def threshold_value(pool: Pool, threshold: Threshold, binding: Binding) -> Decimal | None:
     """The number that holds for a pool, in base units; None where the threshold does not apply to it."""
-    said: Mapping[str, Decimal] = {**pool.objectives} if threshold.objective else pool.thresholds
+    said = {
+        str(name): value
+        for name, value in (pool.objectives if threshold.objective else pool.thresholds).items()
+    }
     written = said.get(threshold.name)
     if written is not None:
         return Decimal(written)
