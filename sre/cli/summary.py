@@ -1,9 +1,11 @@
-"""What `sre generate` ends with: what was written, what sees, what is blind and why, and where to look next."""
+"""What `sre generate` ends with: what was written, what sees, what is blind and why, where to look next."""
 
 from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 from rich.console import Console
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
@@ -13,81 +15,105 @@ from sre.fleet import Fleet
 from sre.write import Written
 
 _FOLDERS = {
-    "prometheus": "rules; load them with rule_files",
+    "prometheus": "rules: name them under rule_files",
     "alertmanager": "routes, inhibition, receivers",
-    "grafana": "dashboards and their provisioning",
+    "grafana": "dashboards, and the file that provisions them",
     "runbooks": "one page per alert, with this fleet's numbers",
-    "proofs": "promtool unit tests of every alert",
+    "proofs": "unit tests of every alert, for promtool alone",
     "dcgm": "the GPU counters that the rules read",
 }
-_STYLES = {"live": "green", "needs_counter": "yellow", "blind": "red", "off": "dim"}
-_WORDS = {"live": "live", "needs_counter": "needs counter", "blind": "blind", "off": "off"}
+_STATES = {
+    "live": ("live", "green"),
+    "needs_counter": ("needs counter", "yellow"),
+    "blind": ("blind", "red"),
+    "off": ("off", "dim"),
+}
+"""State -> (word, style), from best to worst."""
+_SEVERITIES = ("page", "ticket", "info", "none")
 
 
 def summarize(
     fleet: Fleet, compiled: Compilation, written: Written, output: Path, console: Console | None = None
 ) -> None:
-    console = console or Console(highlight=False)
+    """Print it; names from the fleet file are text and never markup."""
+    console = console or Console(highlight=False, soft_wrap=False)
+    console.print()
     console.print(
-        Text.assemble(
-            ("\n" + fleet.name, "bold"),
-            f": {len(fleet.pools)} pool{'s' * (len(fleet.pools) != 1)}, "
-            f"{len(compiled.artefacts)} files in {output} ({len(written.written)} written, "
-            f"{len(written.unchanged)} unchanged, {len(written.removed)} removed)",
-        )
+        Text.assemble((fleet.name, "bold"), f": {_count(fleet.pools, 'pool')}; {_files(written, output)}")
     )
-    console.print(_files(compiled))
-    console.print(_alerts(compiled))
+    console.print(_folders(compiled))
+    console.print()
+    console.print(_headline(compiled))
+    console.print(_alerts(compiled.plan.alerts))
+    console.print()
+    console.print(Text("Next", "bold"))
     console.print(_next(output))
 
 
-def _files(compiled: Compilation) -> Table:
+def _count(things: Iterable[object], word: str) -> str:
+    number = len(list(things))
+    return f"{number} {word}{'' if number == 1 else 's'}"
+
+
+def _files(written: Written, output: Path) -> str:
+    parts = {"written": written.written, "unchanged": written.unchanged, "removed": written.removed}
+    done = ", ".join(f"{len(paths)} {word}" for word, paths in parts.items() if paths)
+    return f"{_count([*written.written, *written.unchanged], 'file')} in {output} ({done})"
+
+
+def _folders(compiled: Compilation) -> Padding:
     counts = Counter(a.path.split("/")[0] for a in compiled.artefacts if "/" in a.path)
-    table = Table(box=None, show_header=False, padding=(0, 2))
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     for folder, count in counts.items():
-        table.add_row(f"{folder}/", str(count), _FOLDERS.get(folder, ""))
-    return table
+        table.add_row(f"{folder}/", Text(str(count), justify="right"), Text(_FOLDERS.get(folder, ""), "dim"))
+    return Padding(table, (0, 0, 0, 2))
 
 
-def _alerts(compiled: Compilation) -> Table:
-    planned = compiled.plan.alerts
-    counts = Counter(p.state for p in planned)
+def _headline(compiled: Compilation) -> Text:
+    states = Counter(planned.state for planned in compiled.plan.alerts)
     rules = sum(isinstance(rule, AlertRule) for group in compiled.plan.groups for rule in group.rules)
-    title = ", ".join(f"{counts[state]} {_WORDS[state]}" for state in _WORDS if counts[state])
-    table = Table(
-        title=f"{len(planned)} alerts in {rules} rules: {title}",
-        title_justify="left",
-        title_style="bold",
-        box=None,
-        padding=(0, 2),
-        show_edge=False,
-    )
-    for column in ("alert", "severity", "state", "why"):
-        table.add_column(column, no_wrap=column != "why", header_style="dim")
-    for alert in sorted(planned, key=lambda p: list(_WORDS).index(p.state), reverse=True):
-        table.add_row(
-            alert.alert.name,
-            _severities(alert),
-            Text(_WORDS[alert.state], _STYLES[alert.state]),
-            Text(_why(alert)),
-        )
-    return table
+    parts = [(f"{states[state]} {word}", style) for state, (word, style) in _STATES.items() if states[state]]
+    told = Text(", ").join(Text(text, style) for text, style in parts)
+    return Text.assemble((_count(compiled.plan.alerts, "alert"), "bold"), f" in {rules} rules: ", told)
 
 
-def _severities(planned: PlannedAlert) -> str:
-    return "/".join(dict.fromkeys(rule.severity for rule in planned.alert.rules))
+def _alerts(planned: Iterable[PlannedAlert]) -> Padding:
+    """Live alerts by severity in a line each; the others one by one, with the reason."""
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    alerts = list(planned)
+    for severity in _SEVERITIES:
+        names = [p.alert.name for p in alerts if p.state == "live" and _worst(p) == severity]
+        if names:
+            table.add_row(severity, Text(", ".join(names)))
+    for state in ("needs_counter", "blind", "off"):
+        for alert in (p for p in alerts if p.state == state):
+            word, style = _STATES[state]
+            reason = Text(f"{alert.alert.name}: {'; '.join(alert.reasons)}")
+            table.add_row(Text(word, style, no_wrap=True), reason)
+    for line in _remarks(alerts):
+        table.add_row(Text("but", "dim"), Text(line))
+    return Padding(table, (0, 0, 0, 2))
 
 
-def _why(planned: PlannedAlert) -> str:
-    if planned.state == "live" and planned.counters:
-        return f"sees more with {', '.join(planned.counters)}"
-    return "; ".join(planned.reasons)
+def _worst(planned: PlannedAlert) -> str:
+    return min((rule.severity for rule in planned.alert.rules), key=_SEVERITIES.index)
 
 
-def _next(output: Path) -> Text:
-    return Text.assemble(
-        ("Next\n", "bold"),
-        f"  promtool test rules {output}/proofs/*.test.yaml    # run every proof yourself\n",
-        f"  {output}/runbooks/LLMQueueUtilizationAnomaly.md    # what the on-call reads\n",
-        "  sre doctor FLEET --prometheus URL    # what sees on the live server",
-    )
+def _remarks(alerts: Iterable[PlannedAlert]) -> Iterator[str]:
+    for planned in alerts:
+        if planned.state == "live":
+            yield from (f"{planned.alert.name} is {reason}" for reason in planned.reasons)
+            if planned.counters:
+                yield f"{planned.alert.name} sees more with {', '.join(planned.counters)}"
+
+
+def _next(output: Path) -> Padding:
+    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+    page = output / "runbooks" / "LLMQueueUtilizationAnomaly.md"
+    for what, command in (
+        ("run the proofs yourself", f"promtool test rules {output}/proofs/*.test.yaml"),
+        ("read what the on-call reads", str(page)),
+        ("ask what sees on a live server", "sre doctor FLEET --prometheus URL"),
+    ):
+        table.add_row(Text(what, "dim"), Text(command))
+    return Padding(table, (0, 0, 0, 2))
