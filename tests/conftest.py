@@ -52,7 +52,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def until(condition: Callable[[], bool], what: str, seconds: float = _PATIENCE) -> None:
+def wait_until(condition: Callable[[], bool], what: str, seconds: float = _PATIENCE) -> None:
     """Wait for something that another process does; fail when it does not come."""
     end = time.monotonic() + seconds
     while not condition():
@@ -62,14 +62,16 @@ def until(condition: Callable[[], bool], what: str, seconds: float = _PATIENCE) 
 
 def answers(url: str) -> bool:
     try:
-        fetch(url)
+        ask(url)
     except (urllib.error.URLError, OSError):
         return False
     return True
 
 
-def fetch(url: str, data: bytes | None = None) -> bytes:
-    with urllib.request.urlopen(url, data=data, timeout=10) as response:  # noqa: S310
+def ask(url: str, data: bytes | None = None) -> bytes:
+    """The body of the answer; with data, of a POST (of JSON, where the server cares)."""
+    request = urllib.request.Request(url, data, {"Content-Type": "application/json"})  # noqa: S310
+    with urllib.request.urlopen(request, timeout=10) as response:  # noqa: S310
         return bytes(response.read())
 
 
@@ -79,7 +81,7 @@ def program(arguments: list[str], ready: str, folder: Path) -> Iterator[None]:
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(arguments, stdout=log, stderr=log, cwd=folder)
         try:
-            until(lambda: process.poll() is not None or answers(ready), arguments[0])
+            wait_until(lambda: process.poll() is not None or answers(ready), arguments[0])
             assert process.poll() is None, (folder / "log").read_text()
             yield
         finally:
@@ -135,7 +137,7 @@ def prometheus(folder: Path, targets: Sequence[Page], rules: Sequence[Path]) -> 
             "--log.level=warn",
         ]
         stack.enter_context(program(arguments, f"{url}/-/ready", folder))
-        until(lambda: _scrapes(url) >= 2 * len(targets), "two scrapes of every page")
+        wait_until(lambda: _scrapes(url) >= 2 * len(targets), "two scrapes of every page")
         yield Running(url, folder)
 
 
@@ -151,7 +153,7 @@ def _job(index: int, page: Page, port: int) -> dict[str, object]:
 
 
 def _scrapes(url: str) -> int:
-    answer = fetch(f"{url}/api/v1/query?query=sum(count_over_time(up[1h]))")
+    answer = ask(f"{url}/api/v1/query?query=sum(count_over_time(up[1h]))")
     result = json.loads(answer)["data"]["result"]
     return int(result[0]["value"][1]) if result else 0
 
@@ -173,9 +175,11 @@ def victoria_metrics(folder: Path, targets: Sequence[Page]) -> Iterator[Running]
                 f"extra_label={k}={v}" for k, v in {"job": page["job"], **page.get("labels", {})}.items()
             ]
             address = f"{url}/api/v1/import/prometheus?{'&'.join(labels)}"
-            fetch(address, page["text"].encode())
-        fetch(f"{url}/internal/force_flush")
-        until(lambda: b'"metric"' in fetch(f"{url}/api/v1/query?query={{__name__!=''}}"), "the pushed series")
+            ask(address, page["text"].encode())
+        ask(f"{url}/internal/force_flush")
+        wait_until(
+            lambda: b'"metric"' in ask(f"{url}/api/v1/query?query={{__name__!=''}}"), "the pushed series"
+        )
         yield Running(url, folder)
 
 
@@ -221,6 +225,18 @@ def start_program(_started) -> Callable[..., Running]:
         return Running(url, folder)
 
     return start
+
+
+@pytest.fixture(scope="session")
+def until() -> Callable[..., None]:
+    """``until(condition, "what")`` waits for what another process does, and fails when it does not come."""
+    return wait_until
+
+
+@pytest.fixture(scope="session")
+def fetch() -> Callable[..., bytes]:
+    """``fetch(url)`` and ``fetch(url, data)`` ask another process over HTTP."""
+    return ask
 
 
 @pytest.fixture(scope="session")
