@@ -46,7 +46,7 @@ def generate(fleet: Path, output: Path, only_check: bool, catalogue: Path | None
     All files are written or none; a file that is no longer wanted is removed, files of other origin are left alone.
     """
     inputs = read_inputs(fleet, catalogue)
-    compiled = compile(inputs.fleet, inputs.catalogue, target, inputs.listed)
+    compiled = compile(inputs.fleet, inputs.catalogue, target, inputs.listed, inputs.receivers)
     findings = [*inputs.warnings, *map(inputs.located, compiled.findings)]
     if errors(findings):
         raise Refused(findings)

@@ -11,6 +11,7 @@ from sre.findings import Finding, Refused
 from sre.fleet import Fleet
 from sre.fleet.problem import Known
 from sre.fleet.reader import load_source
+from sre.fleet.receivers import Receivers, owners, read_receivers
 from sre.source import Loc, Source
 
 
@@ -24,6 +25,8 @@ class Inputs:
     source: Source
     listed: frozenset[str] | None
     """Metrics named in the fleet's own counters file, where it names one."""
+    receivers: Receivers | None
+    """The user's Alertmanager receivers, where the fleet names a file of them."""
 
     def located(self, finding: Finding) -> Finding:
         """A finding that names a path into the fleet file, with the file and line instead."""
@@ -37,7 +40,8 @@ def read_inputs(path: Path, catalogue_folder: Path | None = None) -> Inputs:
     catalogue = load_catalogue(*_folders(text, path.parent, catalogue_folder))
     known = Known(settable(catalogue), catalogue.engines, catalogue.gpus)
     fleet, warnings = load_source(text, path.parent, known)
-    return Inputs(fleet, catalogue, tuple(warnings), text, _listed(fleet))
+    receivers, more = read_receivers(fleet.receivers, owners(fleet)) if fleet.receivers else (None, [])
+    return Inputs(fleet, catalogue, (*warnings, *more), text, _listed(fleet), receivers)
 
 
 def _folders(text: Source, parent: Path, given: Path | None) -> list[Path]:

@@ -8,11 +8,9 @@ from typing import Any
 
 from sre.compile.plan import Plan
 from sre.compile.prometheus import HEADER, dump
-from sre.fleet.receivers import NULL, SEVERITIES, WATCHDOG, Receivers, stubs, team_receiver
+from sre.fleet.receivers import NULL, SEVERITIES, WATCHDOG, Receivers, owners, stubs, team_receiver
 from sre.promql import quote
 from sre.write import Artefact
-
-PLATFORM = "platform"
 
 # No interval is longer than the 5 days after which Alertmanager forgets what it sent (--data.retention).
 # The wait lets a cause arrive before its consequences are sent.
@@ -29,15 +27,10 @@ Route = dict[str, Any]
 
 def render(plan: Plan, receivers: Receivers | None = None) -> Iterator[Artefact]:
     """``receivers`` from the user's file; without them, stubs with every name that a route could use."""
-    teams = owners(plan)
+    teams = owners(plan.fleet)
     receivers = receivers or stubs(teams)
     decided = dump({"route": _tree(teams, receivers.names), "inhibit_rules": list(_inhibitions(plan))})
     yield Artefact("alertmanager/alertmanager.yaml", f"{HEADER}{decided}{receivers.text}")
-
-
-def owners(plan: Plan) -> tuple[str, ...]:
-    """Every team that an alert can name: the pools' owners, and the platform for what has no pool."""
-    return tuple(sorted({pool.owner for pool in plan.fleet.pools} | {PLATFORM}))
 
 
 def _tree(teams: Iterable[str], names: frozenset[str]) -> Route:

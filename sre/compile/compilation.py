@@ -11,6 +11,7 @@ from sre.compile.planning import make_plan
 from sre.compile.proofreading import proofread
 from sre.findings import Finding, errors
 from sre.fleet import Fleet
+from sre.fleet.receivers import Receivers
 from sre.write import Artefact
 
 Target = Literal["prometheus", "operator"]
@@ -26,17 +27,24 @@ class Compilation:
 
 
 def compile(
-    fleet: Fleet, catalogue: Catalogue, target: Target = "prometheus", listed: frozenset[str] | None = None
+    fleet: Fleet,
+    catalogue: Catalogue,
+    target: Target = "prometheus",
+    listed: frozenset[str] | None = None,
+    receivers: Receivers | None = None,
 ) -> Compilation:
-    """Compile one fleet. ``listed`` are the metrics of the fleet's own counters file, where it names one."""
+    """Compile one fleet.
+
+    ``listed`` are the metrics of the fleet's own counters file, ``receivers`` what its receivers file holds,
+    where it names one.
+    """
     plan = make_plan(fleet, catalogue, listed)
     findings = (*advise(plan), *notes(plan), *proofread(plan))
     if errors(findings):
         return Compilation((), findings, plan)
     rules = operator if target == "operator" else prometheus
     artefacts = [
-        a
-        for renderer in (rules, alertmanager, grafana, runbooks, proofs, counters)
-        for a in renderer.render(plan)
+        a for renderer in (rules, grafana, runbooks, proofs, counters) for a in renderer.render(plan)
     ]
+    artefacts += alertmanager.render(plan, receivers)
     return Compilation((*artefacts, manifest.render(plan, artefacts)), findings, plan)

@@ -17,10 +17,12 @@ import yaml
 
 from sre import source
 from sre.findings import Finding, Refused, errors
+from sre.fleet.models import Fleet
 from sre.source import Loc, Source, show
 
 SEVERITIES = ("page", "ticket", "info")
 WATCHDOG, NULL = "watchdog", "null"
+PLATFORM = "platform"
 REQUIRED = (*SEVERITIES, WATCHDOG)
 
 _KEYS = ("receivers", "global", "templates")
@@ -39,6 +41,11 @@ class Receivers:
 
     names: frozenset[str]
     text: str
+
+
+def owners(fleet: Fleet) -> tuple[str, ...]:
+    """Every team that an alert can name: the pools' owners, and the platform for what has no pool."""
+    return tuple(sorted({pool.owner for pool in fleet.pools} | {PLATFORM}))
 
 
 def team_receiver(team: str, severity: str) -> str:
