@@ -30,7 +30,7 @@ def caption(plan: Plan, panel: Panel, planned: PlannedAlert | None) -> str:
 
 
 def blind(plan: Plan, planned: PlannedAlert) -> str:
-    """What stands in the place of a panel whose alert cannot see."""
+    """What stands in the place of a panel whose alert cannot see, or is not asked for."""
     why = [f"- {markdown.plain(reason)}" for reason in _few(planned.reasons)]
     return "\n".join(
         [f"**{planned.alert.name}** is blind in this fleet:", "", *why, "", _page(plan, planned)]
@@ -43,7 +43,7 @@ def blind_table(plan: Plan) -> str:
     live = sum(planned.state == "live" for planned in plan.alerts)
     head = f"{live} of {len(plan.alerts)} alerts see."
     if not rows:
-        return f"{head} None is blind in any pool."
+        return f"{head} None is blind or off in any pool."
     return "\n".join([head, "", *markdown.table(("alert", "state", "where", "why, or what it lacks"), rows)])
 
 
@@ -53,9 +53,9 @@ def runbook_url(planned: PlannedAlert) -> str | None:
     return url.replace("$", "%24") if url.startswith("http") else None
 
 
-def worst(planned: PlannedAlert) -> str:
-    """The most urgent severity that an alert has here."""
-    found = {rule.labels["severity"] for rule in planned.rules}
+def severity(planned: PlannedAlert, threshold: str) -> str:
+    """The most urgent severity of the rules that compare with a threshold."""
+    found = {planned.alert.rules[i].severity for i in planned.sources if planned.alert.rules[i].threshold == threshold}
     return next((severity for severity in ("page", "ticket", "info") if severity in found), "none")
 
 
@@ -137,7 +137,8 @@ def _blind_row(planned: PlannedAlert) -> tuple[str, str, str, str]:
         if len(where) == len(planned.pools)
         else ", ".join(map(markdown.plain, _few(tuple(where))))
     )
-    state = planned.state if planned.state != "live" else "blind in part"
+    states = sorted({state for state in planned.pools.values() if state != "live"})
+    state = planned.state if planned.state != "live" else f"{' and '.join(states)} in part"
     return (
         planned.alert.name,
         state.replace("_", " "),

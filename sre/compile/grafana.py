@@ -1,12 +1,13 @@
 """Dashboards: each YAML page with this fleet's series, limits, runbooks and links in it, as Grafana's JSON."""
 
+import re
 import string
 import zlib
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from sre.catalogue import references
-from sre.catalogue.dashboards import Dashboard, Panel, Query, Row, State
+from sre.catalogue.dashboards import Dashboard, Draw, Panel, Query, Row, State
 from sre.compile import captions, panels, tables
 from sre.compile.captions import caption
 from sre.compile.links import Links
@@ -65,7 +66,7 @@ def _completed(plan: Plan, dashboard: Dashboard) -> Dashboard:
 
 
 def _own_panel(planned: PlannedAlert) -> Panel:
-    draw = "state_timeline" if planned.alert.unit == "boolean" else "timeseries"
+    draw: Draw = "state_timeline" if planned.alert.unit == "boolean" else "timeseries"
     return Panel(
         title=planned.alert.summary,
         about="The series that the alert watches.",
@@ -97,7 +98,7 @@ class Page:
             page.uid,
             page.title,
             page.about,
-            self._rows(),
+            list(self._rows()),
             self._variables(),
             self._marks(),
             page.range,
@@ -192,7 +193,7 @@ class Page:
         if panel.alert and not planned:
             return None
         frame = self._frame(panel, planned, x, y)
-        if planned and planned.state == "blind":
+        if planned and not planned.rules:
             return panels.text(frame, captions.blind(self.plan, planned))
         if panel.draw == "blind_alerts":
             return panels.text(frame, captions.blind_table(self.plan))
@@ -227,14 +228,14 @@ class Page:
         if not references.series(alert.shows):
             yield Query(expr=f'max by (alertname) (ALERTS{{alertname="{alert.name}", alertstate="firing"}})')
         elif self.scope.seen(alert.shows):
-            yield Query(expr=alert.shows)
+            yield Query(expr=alert.shows, name=_quantile(alert.shows))
         if alert.against and self.scope.seen(alert.against):
             yield Query(expr=alert.against, name="usual", usual=True)
 
     def _drawn(self, frame: Frame, panel: Panel, planned: PlannedAlert | None, queries: list[Query]) -> Json:
         look = self._look(panel, planned, queries[0])
         if panel.draw == "table":
-            return tables.joined(frame, look, self.scope, self.links, panel, queries)
+            return tables.joined(frame, replace(look, links=()), self.scope, self.links, panel, queries)
         named = list(zip(string.ascii_uppercase, queries, strict=False))
         targets = [
             panels.target(ref, self.scope.narrow(q.expr), self.scope.legend(q.expr, q.name))
@@ -264,7 +265,8 @@ class Page:
         no_value = panel.no_value
         if planned and planned.counters and planned.state == "needs_counter":
             no_value = f"Needs counter {planned.counters[0]}"
-        steps = [(None, "green"), (panel.orange_from, "orange"), (panel.red_from, "red")]
+        calm = "green" if panel.orange_from or panel.red_from or states else "text"
+        steps = [(None, calm), (panel.orange_from, "orange"), (panel.red_from, "red")]
         return Look(
             panels.unit(panel.unit or self._unit(first)),
             no_value,
@@ -315,7 +317,7 @@ class Page:
             word = f" {name.replace('_', ' ')}" if len(names) > 1 else ""
             targets.append(panels.target(ref, expr, f"limit{word} {{{{pool}}}}"))
             styles.append(panels.override(ref, {
-                "color": {"mode": "fixed", "fixedColor": _LIMIT[captions.worst(planned)]}, "custom.fillOpacity": 0,
+                "color": {"mode": "fixed", "fixedColor": _LIMIT[captions.severity(planned, name)]}, "custom.fillOpacity": 0,
                 "custom.lineStyle": {"fill": "dash", "dash": [10, 10]}, "custom.lineWidth": 2, "links": [],
             }, by="byFrameRefID"))  # fmt: skip
         return targets, styles
@@ -332,6 +334,11 @@ class Page:
             return limit
         # Only the limits of pools that have something on the graph: one card's graph shows one limit.
         return f"{limit} and on (pool) {self.scope.narrow(alert.shows)}"
+
+
+def _quantile(series: str) -> str:
+    operation = series.split(":")[-1]
+    return operation if re.fullmatch(r"p\d+", operation) else ""
 
 
 def _before(names: tuple[str, ...], name: str) -> tuple[str, ...]:

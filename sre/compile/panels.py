@@ -32,8 +32,8 @@ _OBSOLETE = frozenset((
 
 _UNITS = {
     "seconds": "s", "ratio": "percentunit", "celsius": "celsius", "watts": "watt", "bytes": "bytes",
-    "megabytes_per_second": "MBs", "tokens_per_second": "si:tokens/s", "requests_per_second": "reqps",
-    "preemptions_per_second": "suffix: preemptions/s", "megabytes_per_token": "suffix: MB/token", "factor": "suffix: x",
+    "megabytes_per_second": "MBs", "tokens_per_second": "si:tok/s", "requests_per_second": "reqps",
+    "preemptions_per_second": "suffix: /s", "megabytes_per_token": "suffix: MB/token", "factor": "suffix: x",
     "timestamp": "dateTimeAsLocal", "timestamp_ms": "dateTimeFromNow", "boolean": "bool_yes_no",
 }  # fmt: skip
 
@@ -74,6 +74,11 @@ class Look:
     mappings: tuple[Json, ...] = ()
     links: tuple[Json, ...] = ()
     maximum: float | None = None
+
+    @property
+    def soft_maximum(self) -> int | None:
+        """Counts that stay at zero are drawn at the bottom, not in the middle of nowhere."""
+        return 1 if self.unit == "short" else None
 
     def defaults(self) -> Json:
         """The `fieldConfig.defaults` of any panel. Steps are numbers, never grafanalib's strings."""
@@ -120,12 +125,12 @@ def timeseries(
     """Lines over time. With ``beside`` the legend is a table at the right, for many lines; else a list below."""
     panel = core.TimeSeries(
         **frame.arguments(), dataSource=SOURCE, targets=list(targets), overrides=list(overrides),
-        lineWidth=1, fillOpacity=30 if stack else 8, showPoints="auto", tooltipMode="multi", tooltipSort="desc",
+        lineWidth=1, fillOpacity=30 if stack else 0, showPoints="auto", tooltipMode="multi", tooltipSort="desc",
         stacking={"mode": "normal" if stack else "none", "group": "A"},
         legendPlacement="right" if beside else "bottom", legendDisplayMode="table" if beside else "list",
         legendCalcs=["lastNotNull", "max"] if beside else [],
         extraJson={
-            "fieldConfig": {"defaults": {**look.defaults(), "custom": {"axisSoftMin": 0, "pointSize": 4}}},
+            "fieldConfig": {"defaults": {**look.defaults(), "custom": {"axisSoftMin": 0, "axisSoftMax": look.soft_maximum, "pointSize": 4}}},
             "options": {"legend": {"showLegend": True}},
         },
     )  # fmt: skip
@@ -168,7 +173,7 @@ def table(
         extraJson={
             "type": "table",
             "fieldConfig": {
-                "defaults": {**look.defaults(), "custom": {"align": "auto", "cellOptions": {"type": "auto"}}},
+                "defaults": {**look.defaults(), "custom": {"align": "auto", "cellOptions": {"type": "auto"}, "minWidth": 60}},
                 "overrides": list(overrides),
             },
             "options": {"showHeader": True, "cellHeight": "sm", "sortBy": list(sort)},

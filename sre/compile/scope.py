@@ -26,7 +26,7 @@ _INFO = {
     "pool:fleet:info": ("team", "model", "engine", "version", "gpu_type", "interactive", "elastic"),
     "model:fleet:info": ("model", "team", "pool"),
 }
-_TELLING = ("error_type", "status", "reason", "signal", "xid", "le", "severity", "alertname")
+_TELLING = ("error_type", "status", "reason", "signal", "xid", "le", "severity", "alertname", "rule_group")
 
 
 @dataclass(frozen=True)
@@ -85,6 +85,8 @@ class Scope:
             return frozenset(("pool" if level == "pool" else "model", *_INFO[name]))
         if name.startswith("ALERTS"):
             return frozenset(("alertname", "severity", "team", *(self.label(v) for v in self.variables)))
+        if name.startswith("prometheus_"):
+            return frozenset(("rule_group",))
         if OUTSIDE.fullmatch(name):
             return frozenset((self.plan.fleet.pool_label, "instance"))
         record = self.plan.series.get(name)
@@ -99,7 +101,8 @@ class Scope:
         """How one line is called: by the most specific thing it belongs to, what tells it apart, and the query's word."""
         labels = self.result(expr)
         whose = _whose(self.plan.identity, labels)
-        return " ".join(filter(None, (whose, *(f"{{{{{t}}}}}" for t in _TELLING if t in labels), name)))
+        told = (f"XID {{{{{t}}}}}" if t == "xid" else f"{{{{{t}}}}}" for t in _TELLING if t in labels)
+        return " ".join(filter(None, (whose, *told, name)))
 
     def level(self, expr: str) -> str:
         """The level that an answer belongs to, or nothing: `gpu`, `replica`, `host`, `pool`, `model`."""

@@ -31,11 +31,14 @@ def firing(frame: Frame, plan: Plan, scope: Scope, links: Links, panel: Panel) -
     since = scope.narrow(
         'ALERTS_FOR_STATE{severity!="none"} * 1000 and ignoring (alertstate) ALERTS{alertstate="firing"}'
     )
-    joined = ", ".join(f'"{label}"' for label in told)
-    expr = f'max by ({", ".join(labels)}) (label_join({since}, "detail", " ", {joined}))'
+    listed = ", ".join(f'"{label}"' for label in told)
+    # Labels that an alert lacks leave their separators behind.
+    detailed = f'label_replace(label_join({since}, "detail", " ", {listed}), "detail", "$1", "detail", " *(.*?) *")'
+    expr = f"max by ({', '.join(labels)}) ({detailed})"
     names = {label: column(label) for label in labels}
     order = (*(names[label] for label in labels), "Since")
     overrides = [
+        _BLANK,
         panels.override("Since", {"unit": panels.unit("timestamp_ms"), "custom.width": 130}),
         panels.override("Severity", {"mappings": [_severities()], "custom.width": 90, **_COLOURED}),
         *_linked(links, names, (me, "pool", "host", "uuid", "model")),
@@ -74,7 +77,7 @@ def joined(frame: Frame, look: Look, scope: Scope, links: Links, panel: Panel, q
             hidden[value] = True
         else:
             names[value] = query.name
-    overrides = [*_linked(links, names, tuple(names)), *(o for _, q in refs for o in _coloured(q, look))]
+    overrides = [_BLANK, *_linked(links, names, tuple(names)), *(o for _, q in refs for o in _coloured(q, look))]
     transformations = [
         *([{"id": "merge", "options": {}}] if len(refs) > 1 else []),
         *_organized(hidden, names, names.values()),
@@ -83,6 +86,9 @@ def joined(frame: Frame, look: Look, scope: Scope, links: Links, panel: Panel, q
         frame, look, targets, transformations, overrides, [{"displayName": names[by[0]], "desc": False}]
     )
 
+
+_BLANK = panels.override("/.*/", {"noValue": "-"}, by="byRegexp")
+"""What the panel says when it has no rows is not what a cell without a value says."""
 
 _COLOURED = {"custom.cellOptions": {"type": "color-background", "mode": "basic"}}
 
