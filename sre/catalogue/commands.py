@@ -1,9 +1,9 @@
 """Commands that runbooks share, in the words of each kind of fleet: written once, asked for as ``{{restart}}``.
 
-``$NS``, ``$POD``, ``$HOST``, ``$PORT``, ``$UNIT``, ``$UUID`` and the function ``node`` are set at the top of every page that uses them.
+``$NS``, ``$POD``, ``$WORK``, ``$HOST``, ``$PORT``, ``$UNIT``, ``$UUID`` and the function ``node`` are set at the top
+of every page that uses them. What holds backticks itself is a phrase with commands in it.
 """
 
-# name: (kubernetes, host)
 COMMANDS: dict[str, tuple[str, str]] = {
     "status": ('kubectl -n "$NS" get pod "$POD" -o wide', 'ssh "$HOST" systemctl status "$UNIT"'),
     "logs": (
@@ -15,7 +15,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
         'ssh "$HOST" sudo journalctl -u "$UNIT" --since -2h --no-pager',
     ),
     "flags": (
-        'kubectl -n "$NS" get pod "$POD" -o yaml | grep -A40 -E "^ +(args|command):"',
+        'kubectl -n "$NS" get pod "$POD" -o jsonpath=\'{.spec.containers[*].command} {.spec.containers[*].args}\'',
         'ssh "$HOST" systemctl cat "$UNIT"',
     ),
     "metrics": (
@@ -31,6 +31,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         'kubectl -n "$NS" edit "$WORK"',
         'ssh -t "$HOST" sudo systemctl edit --full "$UNIT"',
     ),
+    "first": (
+        'once one new replica is there, hold the rest back: `kubectl -n "$NS" rollout pause "$WORK"`',
+        "change one host first",
+    ),
     "rollback": ('kubectl -n "$NS" rollout undo "$WORK"', 'ssh "$HOST" sudo systemctl revert "$UNIT"'),
     "grow": (
         'kubectl -n "$NS" scale "$WORK" --replicas=N',
@@ -43,4 +47,7 @@ COMMANDS: dict[str, tuple[str, str]] = {
     "admit": ('kubectl uncordon "$HOST"', 'ssh "$HOST" sudo systemctl start "$UNIT"'),
     "reset": ('node "nvidia-smi --gpu-reset -i $UUID"', 'node "nvidia-smi --gpu-reset -i $UUID"'),
 }
-"""``stop`` keeps new replicas away from the node as well, where there is a scheduler that would bring them back."""
+"""Name -> (kubernetes, host).
+
+``stop`` also keeps new replicas off the node, where a scheduler would bring them back.
+"""

@@ -21,7 +21,9 @@ _BRACES = re.compile(r"\{\{[^}\n]*\}?\}?|\}\}")
 
 def choose(template: str, holds: Collection[str]) -> str:
     """The template with the blocks that hold, and without those that do not. Blocks do not nest."""
-    return _BLOCK.sub(lambda m: (m["lines"] or m["text"] or "") if (m["b"] or m["i"]) in holds else "", template)
+    return _BLOCK.sub(
+        lambda m: (m["lines"] or m["text"] or "") if (m["b"] or m["i"]) in holds else "", template
+    )
 
 
 def fill(template: str, value: Fill) -> str:
@@ -34,7 +36,9 @@ def fields(template: str) -> frozenset[tuple[str, str]]:
     return frozenset((m[1], m[2] or "") for m in _FIELD.finditer(template))
 
 
-def objections(template: str, names: Collection[str], conditions: Collection[str]) -> Iterator[tuple[int, str]]:
+def objections(
+    template: str, names: Collection[str], conditions: Collection[str]
+) -> Iterator[tuple[int, str]]:
     """(line counted from 0, what is wrong) for every mark that would be printed instead of being read."""
     known = {f"{{{{{mark}{name}}}}}" for name in conditions for mark in "#/"}
     for match in _BRACES.finditer(_without_pairs(template)):

@@ -1,147 +1,148 @@
-"""Checks of runbooks against the whole catalogue: what they ask exists, what they link is there, no number is typed twice."""
+"""Checks of runbooks against the whole catalogue: what they ask exists, and what they link is there."""
 
 import re
-from collections.abc import Iterator
-from decimal import Decimal
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 
 from sre.catalogue import placeholders, references
-from sre.catalogue.model import Alert, Catalogue, Threshold
+from sre.catalogue.model import Alert, Catalogue
 from sre.catalogue.runbooks import Question, Runbook
-from sre.findings import Finding
+from sre.catalogue.typed_numbers import drifted, typed
+from sre.findings import Finding, Severity
 from sre.promql import check, series_read
 from sre.source import suggest
-from sre.units import format_duration, format_number
 
-_ASKS = {
-    "pool": {"pool"},
-    "replica": {"pool", "replica", "host"},
-    "gpu": {"pool", "replica", "uuid", "host"},
-    "host": {"host", "pool"},
-    "model": {"model", "pool"},
-    "fleet": set[str](),
+_ASKS: dict[str, frozenset[str]] = {
+    "pool": frozenset({"pool"}),
+    "replica": frozenset({"pool", "replica", "host"}),
+    "gpu": frozenset({"pool", "replica", "uuid", "host"}),
+    "host": frozenset({"host", "pool"}),
+    "model": frozenset({"model", "pool"}),
+    "fleet": frozenset(),
 }
-"""Which words the labels of an alert of each level can fill."""
+"""Words that the labels of an alert of each level can fill."""
 
-_MACROS = {"$replica_label": "pod", "$replica": "pool, namespace, pod"}
+_WRITTEN = frozenset(
+    {"pool:fleet:info", "model:fleet:info", "fleet:business_hours:state", "fleet:utc_offset:seconds"}
+    | {"pool_signal:missing:state"}
+)
+"""Series that the compiler writes from the fleet file, beside thresholds."""
+
+_MACRO = re.compile(r"\$([a-z_]+)")
+_MATCHERS = re.compile(r"\{([^{}]*)\}")
 _LINK = re.compile(r"\[[^\]\n]*\]\(([^)\s]*)\)")
 _ALERT = re.compile(r"\b(?:LLM|GPU)(?:[A-Z]+[a-z][A-Za-z]*)+\b|\bWatchdog\b")
-_CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
+
+
+@dataclass(frozen=True)
+class _Problem:
+    line: int
+    what: str
+    fix: str
+    why: str = "the page would mislead whoever is woken"
+    severity: Severity = "error"
 
 
 def review_runbooks(catalogue: Catalogue) -> list[Finding]:
     """All findings about pages that are well-formed one by one."""
-    return [finding for name in sorted(catalogue.runbooks) for finding in _page(catalogue, catalogue.runbooks[name])]
+    pages = [catalogue.runbooks[name] for name in sorted(catalogue.runbooks)]
+    return [
+        Finding(f"{page.file}:{p.line}", p.what, p.why, p.fix, p.severity)
+        for page in pages
+        for p in _problems(catalogue, page)
+    ]
 
 
-def _page(catalogue: Catalogue, page: Runbook) -> Iterator[Finding]:
+def _problems(catalogue: Catalogue, page: Runbook) -> Iterator[_Problem]:
     alert = catalogue.alerts.get(page.name)
     if alert is None:
-        yield Finding(f"{page.file}:1", f"a runbook for `{page.name}`, which is no alert", "nobody is ever sent here",
-                      suggest(page.name, catalogue.alerts))  # fmt: skip
+        fix = suggest(page.name, catalogue.alerts)
+        yield _Problem(1, f"a runbook for `{page.name}`, which is no alert", fix, "nobody is ever sent here")
         return
-    for question in page.questions:
-        for what, fix in _question(catalogue, alert, question):
-            yield Finding(f"{page.file}:1", f"`{question.query}` {what}", "it would have no answer at night", fix)
-    for line, what, fix in _prose(catalogue, alert, page):
-        inside = line <= page.body.count("\n")
-        yield Finding(f"{page.file}:{page.line + line if inside else 1}", what, "the page would mislead", fix)
-    for line, number in _typed(catalogue, alert, page):
-        inside = line <= page.body.count("\n")
-        yield Finding(f"{page.file}:{page.line + line if inside else 1}", f"types `{number}`, a number of the alert's own",
-                      "it stays behind when the fleet sets another", "write {{threshold}}, {{threshold:NAME}}, {{for}} or {{within}}",
-                      "warning")  # fmt: skip
+    for line, question in zip(page.query_lines, page.questions, strict=True):
+        for what, fix in _asked(catalogue, alert, question):
+            yield _Problem(line, f"`{question.query}` {what}", fix, "it would have no answer at night")
+    for start, text in page.texts:
+        for at, what, fix in (*_links(catalogue, text), *_names(catalogue, alert, text)):
+            yield _Problem(start + text.count("\n", 0, at), what, fix)
+    line, related = page.sections().get("Related", (page.line, ""))
+    if not _LINK.search(related):
+        yield _Problem(line, "links to no related page", "write `[LLMEngineDown](LLMEngineDown.md)`")
+    yield from _numbers(catalogue, alert, page)
 
 
-def _question(catalogue: Catalogue, alert: Alert, question: Question) -> Iterator[tuple[str, str]]:
-    query = question.query
-    for macro, value in _MACROS.items():
-        query = query.replace(macro, value)
+def _asked(catalogue: Catalogue, alert: Alert, question: Question) -> Iterator[tuple[str, str]]:
+    macros = {"replica_label": "pod", "replica": "pool, namespace, pod"} | query_macros(catalogue, alert)
+    for name in sorted(set(_MACRO.findall(question.query)) - macros.keys()):
+        yield f"uses `${name}`, which stands for nothing", suggest(name, macros)
+    query = _MACRO.sub(lambda m: macros.get(m[1], "x"), question.query)
     said = check(query)
     if said:
         yield f"does not parse: {said}", "correct the PromQL"
         return
-    known = known_series(catalogue)
+    known, carried = known_series(catalogue), _ASKS[alert.level]
     for name in sorted(series_read(query) - known):
         yield f"reads `{name}`, which nothing records", suggest(name, known)
-    for word in sorted(question.asked() - _ASKS[alert.level]):
-        yield f"asks for {{{word}}}, which an alert of level {alert.level} does not carry", suggest(word, _ASKS[alert.level])
+    for word in sorted(question.asked() - carried):
+        yield f"asks for {{{word}}}, which no alert of level {alert.level} carries", suggest(word, carried)
     limit = question.shows.threshold
     if limit and limit not in catalogue.thresholds:
         yield f"compares with `${limit}`, which is no threshold", suggest(limit, catalogue.thresholds)
 
 
+def query_macros(catalogue: Catalogue, alert: Alert) -> dict[str, str]:
+    """What `$name` stands for in a query, beside the fleet's own labels.
+
+    The catalogue's constants, and `$when_VALUE`: the matchers of the alert's rule that sets a label to VALUE.
+    """
+    constants = {name: "|".join(values) for name, values in catalogue.constants.items()}
+    when = {
+        f"when_{value}": found[1]
+        for rule in alert.rules
+        for value in rule.fixed.values()
+        if (found := _MATCHERS.search(rule.branches[0]))
+    }
+    return constants | when
+
+
 def known_series(catalogue: Catalogue) -> frozenset[str]:
     """Recorded series and those that the compiler writes from the fleet file."""
     limits = {f"{'fleet' if t.fleet else 'pool'}:{t.name}:threshold" for t in catalogue.thresholds.values()}
-    static = {"pool:fleet:info", "model:fleet:info", "fleet:business_hours:state", "fleet:utc_offset:seconds",
-              "pool_signal:missing:state", "pool:signals_missing:count"}  # fmt: skip
-    return frozenset(catalogue.records) | frozenset(catalogue.baselines.values()) | limits | static
+    return frozenset({*catalogue.records, *catalogue.baselines.values(), *limits}) | _WRITTEN
 
 
-def _prose(catalogue: Catalogue, alert: Alert, page: Runbook) -> Iterator[tuple[int, str, str]]:
-    text = page.prose
+def _links(catalogue: Catalogue, text: str) -> Iterator[tuple[int, str, str]]:
     for match in _LINK.finditer(text):
-        target = match[1]
-        if not target.startswith("https://") and target.removesuffix(".md") not in catalogue.runbooks:
-            yield _line(text, match), f"links to `{target}`, which is not there", suggest(target, catalogue.runbooks)
-    if not _LINK.search(page.sections().get("Related", (0, ""))[1]):
-        yield page.body.count("\n"), "links to no related page", "write `[LLMEngineDown](LLMEngineDown.md)`"
-    for match in _ALERT.finditer(text):
-        if match[0] not in catalogue.alerts:
-            yield _line(text, match), f"names `{match[0]}`, which is no alert", suggest(match[0], catalogue.alerts)
-    known = known_series(catalogue)
-    for name in sorted(references.series(text) - known):
-        yield text.count("\n", 0, text.index(name)), f"names the series `{name}`, which nothing records", suggest(name, known)
-    for name, argument in sorted(placeholders.fields(text)):
-        limit = argument or alert.threshold
-        if name == "threshold" and limit not in catalogue.thresholds:
-            yield (text.count("\n", 0, text.index("{{threshold")), f"asks for the threshold `{limit}`, which is not declared",
-                   suggest(limit or "", catalogue.thresholds))  # fmt: skip
+        name = match[1].removesuffix(".md")
+        there = name in catalogue.runbooks and match[1].endswith(".md")
+        if not there and not match[1].startswith("https://"):
+            yield (
+                match.start(),
+                f"links to `{match[1]}`, which is not there",
+                suggest(name, catalogue.runbooks),
+            )
 
 
-def _line(text: str, match: re.Match[str]) -> int:
-    return text.count("\n", 0, match.start())
+def _names(catalogue: Catalogue, alert: Alert, text: str) -> Iterator[tuple[int, str, str]]:
+    """Alerts, series and thresholds that are only named."""
+    named: list[tuple[str, str, Mapping[str, object] | frozenset[str]]] = [
+        *((m[0], "alert", catalogue.alerts) for m in _ALERT.finditer(text)),
+        *((name, "recorded series", known_series(catalogue)) for name in sorted(references.series(text))),
+    ]
+    for name, kind, known in named:
+        if name not in known:
+            yield text.index(name), f"names `{name}`, which is no {kind}", suggest(name, known)
+    for field, argument in sorted(placeholders.fields(text)):
+        limit = argument or alert.threshold or ""
+        if field == "threshold" and limit not in catalogue.thresholds:
+            fix = suggest(limit, catalogue.thresholds)
+            yield text.index("{{threshold"), f"asks for the threshold `{limit}`, which is not declared", fix
 
 
-def _typed(catalogue: Catalogue, alert: Alert, page: Runbook) -> Iterator[tuple[int, str]]:
-    """Numbers of the alert itself, spelled out in prose. Code is left alone: a window of a query may well be as long."""
-    text = _CODE.sub(lambda m: re.sub(r"[^\n]", " ", m[0]), page.prose)
-    spellings = {s for t in _limits(catalogue, alert) for s in _spelled(t)} | {
-        s for seconds in (alert.for_, alert.keep_firing_for, alert.within) if seconds for s in _lasting(seconds)
-    }
-    for spelling in sorted(spellings):
-        for match in re.finditer(rf"(?<![\w.]){re.escape(spelling)}(?![\w.]*\d|\w)", text):
-            yield _line(text, match), spelling
-    for question in page.questions:
-        for limit in _limits(catalogue, alert):
-            if limit.default == question.shows.bound and limit.unit in ("ratio", "seconds", "celsius"):
-                yield page.body.count("\n") + 1, f"{question.shows.op} {question.shows.bound}"
-
-
-def _limits(catalogue: Catalogue, alert: Alert) -> list[Threshold]:
-    names = dict.fromkeys([alert.threshold, *(rule.threshold for rule in alert.rules)])
-    return [catalogue.thresholds[name] for name in names if name in catalogue.thresholds]
-
-
-def _spelled(threshold: Threshold) -> Iterator[str]:
-    """The default as people write it; a bare small count is too common a word to look for."""
-    value = threshold.default
-    if value is None:
-        return
-    number = format_number(value)
-    if threshold.unit == "ratio":
-        yield from (f"{format_number(value * 100)}%", f"{format_number(value * 100)} %")
-    elif threshold.unit == "seconds":
-        yield from (format_duration(value), f"{number} s", f"{number} seconds", f"{format_number(value * 1000)} ms")
-    elif threshold.unit == "celsius":
-        yield from (f"{number} C", f"{number} °C", f"{number} degrees")
-    else:
-        yield from (f"{number} {threshold.unit}", f"{number}/s", f"{number} a second")
-
-
-def _lasting(seconds: int) -> Iterator[str]:
-    yield format_duration(seconds)
-    yield from (f"{seconds} s", f"{seconds} seconds")
-    if seconds % 60 == 0:
-        minutes = format_number(Decimal(seconds) / 60)
-        yield from (f"{minutes} m", f"{minutes} min", f"{minutes} minutes")
+def _numbers(catalogue: Catalogue, alert: Alert, page: Runbook) -> Iterator[_Problem]:
+    why = "it stays behind when the rule or the fleet changes"
+    for line, what in typed(catalogue, alert, page):
+        fix = "write {{threshold}}, {{threshold:NAME}}, {{for}}, {{keep}} or {{within}}"
+        yield _Problem(line, f"types `{what}`, a number of the alert's own", fix, why, "warning")
+    for line, what in drifted(alert, page):
+        yield _Problem(line, what, "write the rule's number", why, "warning")

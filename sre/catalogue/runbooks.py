@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
@@ -10,7 +9,7 @@ from typing import Annotated, Literal
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import PydanticCustomError
 
-from sre import source
+from sre import content, source
 from sre.catalogue import placeholders
 from sre.catalogue.commands import COMMANDS
 from sre.explain import explain
@@ -61,7 +60,9 @@ class Expectation(_Model):
         if bound is None:
             raise ValueError(f"the limit {self.threshold} is needed to judge an answer")
         order = (value > bound) - (value < bound)
-        return order in {">": (1,), "<": (-1,), ">=": (0, 1), "<=": (-1, 0), "==": (0,), "!=": (-1, 1)}[self.op]
+        return (
+            order in {">": (1,), "<": (-1,), ">=": (0, 1), "<=": (-1, 0), "==": (0,), "!=": (-1, 1)}[self.op]
+        )
 
 
 def _expectation(text: object) -> object:
@@ -113,7 +114,7 @@ class Hypothesis(Question):
 
 
 class Runbook(_Model):
-    """One page. ``line`` is where its Markdown begins in ``file``."""
+    """One page. What a person wrote stands beside its line in ``file``, for findings."""
 
     confirm: Question = Field(description="the one query that says whether the alert is right")
     hypotheses: tuple[Hypothesis, ...] = Field(
@@ -121,18 +122,14 @@ class Runbook(_Model):
     )
     name: str = ""
     file: str = ""
-    line: int = 1
     body: str = ""
+    line: int = Field(1, description="where the body begins")
+    query_lines: tuple[int, ...] = Field((), description="one for each of `questions`")
+    texts: tuple[tuple[int, str], ...] = Field((), description="(line, template) of everything people read")
 
     @property
     def questions(self) -> tuple[Question, ...]:
         return (self.confirm, *self.hypotheses)
-
-    @property
-    def prose(self) -> str:
-        """Everything that is read by a person, templates unfilled; the body comes first, so its lines count."""
-        told = (f"{h.name}\n{h.shows.words}\n{h.action}\n{h.verify}" for h in self.hypotheses)
-        return "\n".join([self.body, self.confirm.shows.words, *told])
 
     def sections(self) -> dict[str, tuple[int, str]]:
         """Heading -> (line of the heading in the file, text below it)."""
@@ -148,9 +145,10 @@ class Runbook(_Model):
 def load_runbooks(folder: Path) -> tuple[dict[str, Runbook], list[Finding]]:
     """Every ``NAME.md`` of a folder as a page, and what is wrong with those that are none. No folder, no pages."""
     pages, findings = dict[str, Runbook](), list[Finding]()
+    built_in = folder.parent == content.root()
     for path in sorted(folder.glob("*.md")):
         try:
-            page = _read(path, f"{folder.name}/{path.name}")
+            page = _read(path, f"{folder.name}/{path.name}" if built_in else str(path))
         except Refused as refused:
             findings += refused.findings
             continue
@@ -168,7 +166,30 @@ def _read(path: Path, name: str) -> Runbook:
         page = Runbook.model_validate(data.data)
     except ValidationError as error:
         raise Refused(explain(error, data, Runbook)) from None
-    return page.model_copy(update={"name": path.stem, "file": name, "line": front.count("\n") + 2, "body": body})
+    asked = [data.place.inside["confirm"], *data.place.inside["hypotheses"].inside.values()]
+    line = front.count("\n") + 2
+    return page.model_copy(
+        update={
+            "name": path.stem,
+            "file": name,
+            "body": body,
+            "line": line,
+            "query_lines": tuple(place.inside["query"].line for place in asked),
+            "texts": ((line, body), *_texts(data)),
+        }
+    )
+
+
+def _texts(data: source.Source) -> Iterator[tuple[int, str]]:
+    """What the front matter tells people, beside the queries."""
+    answers = data.data
+    for question, place in zip(
+        (answers["confirm"], *answers["hypotheses"]),
+        (data.place.inside["confirm"], *data.place.inside["hypotheses"].inside.values()),
+        strict=True,
+    ):
+        told = (key for key in question if key not in ("query", "safe"))
+        yield from ((place.inside[key].line, question[key]) for key in told)
 
 
 def _split(path: Path, name: str) -> tuple[str, str]:
@@ -191,7 +212,9 @@ def _review(page: Runbook) -> Iterator[Finding]:
     for name, field in (("Confirm", "confirm"), ("Hypotheses", "hypotheses")):
         line, text = page.sections().get(name, (page.line, ""))
         if (field, "") not in placeholders.fields(text):
-            yield _finding(page, line, f"`{name}` does not show its questions", f"write `{{{{{field}}}}}` there")
+            yield _finding(
+                page, line, f"`{name}` does not show its questions", f"write `{{{{{field}}}}}` there"
+            )
     line, text = page.sections().get("Stop the bleeding", (page.line, ""))
     for number, step in enumerate(text.split("\n")):
         if step.startswith("- ") and not _STEP.match(step):
@@ -203,19 +226,23 @@ def _headings(page: Runbook) -> Iterator[Finding]:
     found = page.sections()
     missing = [name for name in SECTIONS if name not in found]
     if missing:
-        yield _finding(page, page.line, f"has no section {', '.join(missing)}", "add `## ` and the section's name")
+        yield _finding(
+            page, page.line, f"has no section {', '.join(missing)}", "add `## ` and the section's name"
+        )
     for name in found.keys() - set(SECTIONS):
         yield _finding(page, found[name][0], f"has a section `{name}`", source.suggest(name, SECTIONS))
     if not missing and [name for name in found if name in SECTIONS] != list(SECTIONS):
-        yield _finding(page, page.line, "has its sections in another order", "order them " + ", ".join(SECTIONS))
+        yield _finding(
+            page, page.line, "has its sections in another order", "order them " + ", ".join(SECTIONS)
+        )
 
 
 def _marks(page: Runbook) -> Iterator[Finding]:
-    for line, what in placeholders.objections(page.prose, FIELDS, CONDITIONS):
-        listed = ", ".join(f"{{{{{name}}}}}" for name in FIELDS)
-        in_body = line <= page.body.count("\n")
-        yield _finding(page, page.line + line if in_body else 1, f"has {what}", f"known here: {listed}")
+    known = "known here: " + ", ".join(f"{{{{{name}}}}}" for name in FIELDS)
+    for start, text in page.texts:
+        for line, what in placeholders.objections(text, FIELDS, CONDITIONS):
+            yield _finding(page, start + line, f"has {what}", known)
 
 
 def _finding(page: Runbook, line: int, what: str, fix: str) -> Finding:
-    return replace(Finding(f"{page.file}:{line}", f"the runbook {what}", _WHY, fix))
+    return Finding(f"{page.file}:{line}", f"the runbook {what}", _WHY, fix)

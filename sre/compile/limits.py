@@ -1,13 +1,13 @@
 """The numbers of one fleet as people read them: in a sentence, as a bound to compare with, and as a table by pool."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Iterable, Mapping
 from decimal import Decimal
 
 from sre.catalogue import references
 from sre.catalogue.model import Alert, Catalogue, Threshold
 from sre.compile import markdown
+from sre.compile.plan import Plan
 from sre.compile.thresholds import series, values
-from sre.fleet import Fleet
 from sre.units import format_duration, format_number
 
 ROWS = 20
@@ -34,60 +34,65 @@ def of_alert(alert: Alert, catalogue: Catalogue) -> list[Threshold]:
     own = [alert.threshold, *(rule.threshold for rule in alert.rules)]
     read = [n.split(":")[1] for rule in alert.rules for b in rule.branches for n in sorted(references.series(b))
             if n.endswith(":threshold")]  # fmt: skip
-    return [catalogue.thresholds[name] for name in dict.fromkeys((*own, *read)) if name in catalogue.thresholds]
+    return [
+        catalogue.thresholds[name] for name in dict.fromkeys((*own, *read)) if name in catalogue.thresholds
+    ]
 
 
-def phrase(fleet: Fleet, threshold: Threshold) -> str:
+def phrase(plan: Plan, threshold: Threshold) -> str:
     """For a sentence: the number where it is one number, else whose it is and how far it spreads."""
-    return _spread(fleet, threshold, lambda value: spell(value, threshold.unit))
+    return _spread(plan, threshold, lambda value: spell(value, threshold.unit))
 
 
-def bound(fleet: Fleet, threshold: Threshold) -> str:
+def bound(plan: Plan, threshold: Threshold) -> str:
     """For a comparison with an answer of Prometheus, in the base unit."""
-    return _spread(fleet, threshold, format_number)
+    return _spread(plan, threshold, format_number)
 
 
-def _spread(fleet: Fleet, threshold: Threshold, spelled: object) -> str:
-    found = sorted(set(_all(fleet, threshold).values()))
-    assert callable(spelled)
+def _spread(plan: Plan, threshold: Threshold, spelled: Callable[[Decimal], str]) -> str:
+    found = sorted(set(_all(plan, threshold).values()))
     if not found:
         return "a limit that no pool has"
     if len(found) == 1:
-        return str(spelled(found[0]))
+        return spelled(found[0])
     return f"the pool's limit ({spelled(found[0])} to {spelled(found[-1])})"
 
 
-def _all(fleet: Fleet, threshold: Threshold) -> Mapping[str, Decimal]:
+def _all(plan: Plan, threshold: Threshold) -> Mapping[str, Decimal]:
     if threshold.fleet:
         return {"": threshold.default} if threshold.default is not None else {}
-    return values(fleet, threshold)
+    return values(plan.fleet, plan.catalogue, threshold)
 
 
-def table(fleet: Fleet, thresholds: Iterable[Threshold], states: Mapping[str, str]) -> list[str]:
+def table(plan: Plan, thresholds: Iterable[Threshold], states: Mapping[str, str]) -> list[str]:
     """One row per pool that has any of the limits, at most ``ROWS``; a limit of the whole fleet is a sentence."""
     listed = list(thresholds)
-    lines = [f"`{t.name}`: {phrase(fleet, t)} for the whole fleet. {t.why}" for t in listed if t.fleet]
-    columns = [t for t in listed if not t.fleet]
+    lines = [f"`{t.name}`: {phrase(plan, t)} for the whole fleet. {t.why}" for t in listed if t.fleet]
+    columns = {t.name: _all(plan, t) for t in listed if not t.fleet}
     if not columns:
         return lines
-    by_name = {t.name: values(fleet, t) for t in columns}
-    pools = [p.name for p in fleet.pools if any(p.name in found for found in by_name.values())]
+    pools = [p.name for p in plan.fleet.pools if any(p.name in found for found in columns.values())]
     mixed = len({states.get(p, "live") for p in pools}) > 1
-    head = ["pool", *(f"`{t.name}`" for t in columns), *(["sees"] if mixed else [])]
-    rows = [_row(p, columns, by_name, states if mixed else {}) for p in pools[:ROWS]]
-    if any(t.unowned for t in columns):
-        rows.append(["*no pool*", *(_default(t) for t in columns), *(["live"] if mixed else [])])
+    spelled = [(t, columns[t.name]) for t in listed if not t.fleet]
+    rows = [_row(p, spelled, states if mixed else {}) for p in pools[:ROWS]]
+    if any(t.unowned for t, _ in spelled):
+        rows.append(["*no pool*", *(_default(t) for t, _ in spelled), *(["live"] if mixed else [])])
+    head = ["pool", *(f"`{name}`" for name in columns), *(["sees"] if mixed else [])]
     if len(pools) > ROWS:
-        rows.append([f"and {len(pools) - ROWS} more: ask `{series(columns[0])}`", *("" for _ in head[1:])])
+        rows.append([f"and {len(pools) - ROWS} more: ask `{series(spelled[0][0])}`", *("" for _ in head[1:])])
     return [*lines, *markdown.table(head, rows)]
 
 
 def _row(
-    pool: str, columns: list[Threshold], by_name: Mapping[str, Mapping[str, Decimal]], states: Mapping[str, str]
+    pool: str, spelled: list[tuple[Threshold, Mapping[str, Decimal]]], states: Mapping[str, str]
 ) -> list[str]:
-    cells = [spell(by_name[t.name][pool], t.unit) if pool in by_name[t.name] else "-" for t in columns]
+    cells = [spell(found[pool], t.unit) if pool in found else "-" for t, found in spelled]
     return [markdown.plain(pool), *cells, *([states[pool].replace("_", " ")] if pool in states else [])]
 
 
 def _default(threshold: Threshold) -> str:
-    return spell(threshold.default, threshold.unit) if threshold.unowned and threshold.default is not None else "-"
+    return (
+        spell(threshold.default, threshold.unit)
+        if threshold.unowned and threshold.default is not None
+        else "-"
+    )

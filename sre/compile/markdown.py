@@ -3,16 +3,22 @@
 import re
 from collections.abc import Iterable, Sequence
 
-# An encoded character can never be structure (CommonMark 6.2); letters, digits and what names are made of stay readable.
-_SPECIAL = re.compile(r"[^\w \-./(),;]|_")
+# An encoded character can never be structure (CommonMark 2.5); letters, digits and what names are made of stay.
+_SPECIAL = re.compile(r"[^\w \-./(),;]|(?<![A-Za-z0-9])_|_(?![A-Za-z0-9])")
+_WORD = re.compile(r"(`[A-Za-z0-9_.]+`)")
 _LINKED = re.compile(r"(?i)\b(www|https?|ftp)(?=[.:&])")
 
 
 def plain(text: str) -> str:
     """Text that prints as itself, in a paragraph or a table."""
-    encoded = _SPECIAL.sub(lambda m: f"&#{ord(m[0])};", " ".join(text.split()))
+    encoded = _SPECIAL.sub(lambda m: f"&#{ord(m[0])};", re.sub(r"\s", " ", text))
     # GitHub links a bare www.host: one encoded letter breaks the pattern and prints the same.
     return _LINKED.sub(lambda m: f"&#{ord(m[0][0])};{m[0][1:]}", encoded)
+
+
+def told(text: str) -> str:
+    """A sentence of our own with names from outside in it: single words that we put in backticks stay code."""
+    return "".join(part if _WORD.fullmatch(part) else plain(part) for part in _WORD.split(text))
 
 
 def code(text: str) -> str:
