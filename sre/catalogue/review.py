@@ -4,7 +4,9 @@ import re
 from collections.abc import Iterator
 
 from sre.catalogue import references
+from sre.catalogue.dashboards import review_dashboards
 from sre.catalogue.model import Alert, Catalogue
+from sre.catalogue.runbook_review import review_runbooks
 from sre.findings import Finding
 from sre.source import suggest
 
@@ -13,7 +15,13 @@ _NAME = re.compile(r"[A-Z][A-Za-z0-9]{2,39}")
 
 def review(catalogue: Catalogue) -> list[Finding]:
     """All findings about content that is well-formed entry by entry."""
-    return [*_records(catalogue), *_bindings(catalogue), *_alerts(catalogue)]
+    return [
+        *_records(catalogue),
+        *_bindings(catalogue),
+        *_alerts(catalogue),
+        *review_dashboards(catalogue),
+        *review_runbooks(catalogue),
+    ]
 
 
 def _where(catalogue: Catalogue, key: str) -> str:

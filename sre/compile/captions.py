@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from sre.catalogue.dashboards import Panel
+from sre.catalogue.dashboard_model import Panel
 from sre.catalogue.model import Rule
 from sre.compile import markdown
 from sre.compile.expansion import fill
@@ -24,7 +24,7 @@ def caption(plan: Plan, panel: Panel, planned: PlannedAlert | None) -> str:
             *_conditions(plan, planned),
             *_dashes(plan, planned),
             *_partly(planned),
-            _runbook(planned),
+            _runbook(plan, planned),
         ]
     return "\n\n".join(filter(None, parts))
 
@@ -33,7 +33,7 @@ def blind(plan: Plan, planned: PlannedAlert) -> str:
     """What stands in the place of a panel whose alert cannot see, or is not asked for."""
     why = [f"- {markdown.plain(reason)}" for reason in _few(planned.reasons)]
     return "\n".join(
-        [f"**{planned.alert.name}** is blind in this fleet:", "", *why, "", _page(plan, planned)]
+        [f"**{planned.alert.name}** is blind in this fleet:", "", *why, "", _runbook(plan, planned)]
     )
 
 
@@ -47,15 +47,19 @@ def blind_table(plan: Plan) -> str:
     return "\n".join([head, "", *markdown.table(("alert", "state", "where", "why, or what it lacks"), rows)])
 
 
-def runbook_url(planned: PlannedAlert) -> str | None:
+def runbook_url(plan: Plan, planned: PlannedAlert) -> str | None:
     """Where the runbook lies, if the fleet file says where; `$` would begin one of Grafana's variables."""
-    url = next((rule.annotations["runbook_url"] for rule in planned.rules), "")
-    return url.replace("$", "%24") if url.startswith("http") else None
+    base = plan.fleet.runbook_base_url
+    return f"{base.rstrip('/').replace('$', '%24')}/{planned.alert.name}" if base else None
 
 
 def severity(planned: PlannedAlert, threshold: str) -> str:
     """The most urgent severity of the rules that compare with a threshold."""
-    found = {planned.alert.rules[i].severity for i in planned.sources if planned.alert.rules[i].threshold == threshold}
+    found = {
+        planned.alert.rules[i].severity
+        for i in planned.sources
+        if planned.alert.rules[i].threshold == threshold
+    }
     return next((severity for severity in ("page", "ticket", "info") if severity in found), "none")
 
 
@@ -111,19 +115,10 @@ def _partly(planned: PlannedAlert) -> Iterator[str]:
         )
 
 
-def _runbook(planned: PlannedAlert) -> str:
-    url = runbook_url(planned)
+def _runbook(plan: Plan, planned: PlannedAlert) -> str:
+    url = runbook_url(plan, planned)
+    # In angle brackets: a parenthesis may stand in a URL.
     return f"[Runbook](<{url}>)" if url else f"Runbook: `runbooks/{planned.alert.name}.md`"
-
-
-def _page(plan: Plan, planned: PlannedAlert) -> str:
-    base = plan.fleet.runbook_base_url
-    name = planned.alert.name
-    return (
-        f"[Runbook](<{base.rstrip('/').replace('$', '%24')}/{name}>)"
-        if base
-        else f"Runbook: `runbooks/{name}.md`"
-    )
 
 
 def _lacking(planned: PlannedAlert) -> bool:

@@ -1,8 +1,8 @@
 """Grafana's vocabulary: the one module that knows grafanalib, and corrects its defaults.
 
-grafanalib 0.7.1 draws a point per 120 s where 15 s were asked (maxDataPoints 100 x intervalFactor 2), shows a mean where
-the last value was meant, and writes shapes that Grafana 13 no longer reads. Each constructor gives plain data, without
-what Grafana's own model (grafana-foundation-sdk 0.0.21) does not know.
+grafanalib 0.7.1 draws a point per 120 s where 15 s were asked (maxDataPoints 100 x intervalFactor 2), shows a mean
+where the last value was meant, and writes shapes that Grafana 13 no longer reads. Each constructor gives plain data,
+without what Grafana's own model (grafana-foundation-sdk 0.0.21) does not know.
 """
 
 import json
@@ -114,23 +114,16 @@ def target(
 
 
 def timeseries(
-    frame: Frame,
-    look: Look,
-    targets: Sequence[Json],
-    overrides: Sequence[Json] = (),
-    *,
-    stack: bool = False,
-    beside: bool = False,
+    frame: Frame, look: Look, targets: Sequence[Json], overrides: Sequence[Json] = (), *, stack: bool = False
 ) -> Json:
-    """Lines over time. With ``beside`` the legend is a table at the right, for many lines; else a list below."""
+    """Lines over time."""
+    custom = {"axisSoftMin": 0, "axisSoftMax": look.soft_maximum, "pointSize": 4}
     panel = core.TimeSeries(
         **frame.arguments(), dataSource=SOURCE, targets=list(targets), overrides=list(overrides),
         lineWidth=1, fillOpacity=30 if stack else 0, showPoints="auto", tooltipMode="multi", tooltipSort="desc",
         stacking={"mode": "normal" if stack else "none", "group": "A"},
-        legendPlacement="right" if beside else "bottom", legendDisplayMode="table" if beside else "list",
-        legendCalcs=["lastNotNull", "max"] if beside else [],
         extraJson={
-            "fieldConfig": {"defaults": {**look.defaults(), "custom": {"axisSoftMin": 0, "axisSoftMax": look.soft_maximum, "pointSize": 4}}},
+            "fieldConfig": {"defaults": {**look.defaults(), "custom": custom}},
             "options": {"legend": {"showLegend": True}},
         },
     )  # fmt: skip
@@ -152,7 +145,9 @@ def state_timeline(frame: Frame, look: Look, targets: Sequence[Json]) -> Json:
     panel = core.StateTimeline(
         **frame.arguments(), dataSource=SOURCE, targets=list(targets), showValue="never", rowHeight=0.8, fillOpacity=80,
         extraJson={
-            "fieldConfig": {"defaults": {**look.defaults(), "color": {"mode": "thresholds"}, "custom": {"lineWidth": 0}}},
+            "fieldConfig": {
+                "defaults": {**look.defaults(), "color": {"mode": "thresholds"}, "custom": {"lineWidth": 0}}
+            },
             "options": {"legend": {"showLegend": True}},
         },
     )  # fmt: skip
@@ -160,23 +155,22 @@ def state_timeline(frame: Frame, look: Look, targets: Sequence[Json]) -> Json:
 
 
 def table(
-    frame: Frame,
-    look: Look,
-    targets: Sequence[Json],
-    transformations: Sequence[Json],
-    overrides: Sequence[Json],
-    sort: Sequence[Json] = (),
-) -> Json:
-    """Rows from instant queries. Built anew: grafanalib's `displayMode` would win over `cellOptions` in Grafana 13."""
+    frame: Frame, look: Look, targets: Sequence[Json], transformations: Sequence[Json], overrides: Sequence[Json],
+    *, sort: tuple[str, bool],
+) -> Json:  # fmt: skip
+    """Rows from instant queries, sorted by (column, descending).
+
+    Built anew: grafanalib's `displayMode` would win over `cellOptions` in Grafana 13.
+    """
+    custom = {"align": "auto", "cellOptions": {"type": "auto"}, "minWidth": 60}
     panel = _Shape(
         **frame.arguments(), dataSource=SOURCE, targets=list(targets), transformations=list(transformations),
         extraJson={
             "type": "table",
-            "fieldConfig": {
-                "defaults": {**look.defaults(), "custom": {"align": "auto", "cellOptions": {"type": "auto"}, "minWidth": 60}},
-                "overrides": list(overrides),
+            "fieldConfig": {"defaults": {**look.defaults(), "custom": custom}, "overrides": list(overrides)},
+            "options": {
+                "showHeader": True, "cellHeight": "sm", "sortBy": [{"displayName": sort[0], "desc": sort[1]}]
             },
-            "options": {"showHeader": True, "cellHeight": "sm", "sortBy": list(sort)},
         },
     )  # fmt: skip
     return _json(panel)
@@ -208,8 +202,9 @@ def text(frame: Frame, content: str) -> Json:
 
 
 def row(number: int, title: str, y: int) -> Json:
-    """A heading, open."""
-    return _json(core.RowPanel(id=number, title=title, gridPos=core.GridPos(1, 24, 0, y)))
+    """A heading, open. Of what every panel of grafanalib has, a row knows little."""
+    made = _json(core.RowPanel(id=number, title=title, gridPos=core.GridPos(1, 24, 0, y)))
+    return {key: made[key] for key in ("id", "title", "type", "gridPos", "collapsed", "panels")}
 
 
 def override(field: str, properties: Mapping[str, object], *, by: str = "byName") -> Json:
@@ -228,7 +223,7 @@ def choose_source() -> Json:
     return _json({**made.to_json_data(), "sort": None, "multi": False, "includeAll": False, "current": None})
 
 
-def variable(name: str, label: str, query: str, all_value: str, start: str | None) -> Json:
+def variable(name: str, label: str, query: str, *, all_value: str, start: str | None) -> Json:
     """Values to choose from, any number of them: only such a variable has its values escaped inside a matcher.
 
     ``start`` is the value that it begins with, else all. ``all_value`` keeps `All` short whatever the number of values.
@@ -251,12 +246,12 @@ def variable(name: str, label: str, query: str, all_value: str, start: str | Non
     return _json({**made, "query": asked, "definition": query, "current": chosen})
 
 
-def marks(name: str, expr: str, colour: str, title: str, words: str, interval: str, *, on: bool) -> Json:
-    """Regions on every graph, where an expression has a value."""
+def marks(name: str, expr: str, colour: str, words: tuple[str, str], *, interval: str, shown: bool) -> Json:
+    """Regions on every graph where an expression has a value, with a title and a text; ``shown`` from the start."""
     return {
-        "name": name, "datasource": SOURCE, "enable": on, "hide": False, "iconColor": colour,
+        "name": name, "datasource": SOURCE, "enable": shown, "hide": False, "iconColor": colour,
         "target": {"expr": expr, "interval": interval, "refId": "Anno"},
-        "titleFormat": title, "textFormat": words, "tagKeys": "severity,pool", "useValueForTime": False,
+        "titleFormat": words[0], "textFormat": words[1], "tagKeys": "severity,pool", "useValueForTime": False,
     }  # fmt: skip
 
 
@@ -274,15 +269,9 @@ def panel_link(title: str, url: str) -> Json:
 
 
 def dashboard(
-    uid: str,
-    title: str,
-    about: str,
-    panels: Sequence[Json],
-    variables: Sequence[Json],
-    annotations: Sequence[Json],
-    look_back: str,
-    refresh: str,
-) -> str:
+    uid: str, title: str, about: str, *, panels: Sequence[Json], variables: Sequence[Json],
+    annotations: Sequence[Json], look_back: str, refresh: str,
+) -> str:  # fmt: skip
     """The whole page as JSON text: sorted keys, the same for the same input."""
     others = core.DashboardLink(
         title="LLM dashboards",

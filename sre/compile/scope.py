@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 import promql_parser
 
-from sre.catalogue.dashboards import OUTSIDE, Dashboard, plain
+from sre.catalogue.dashboard_model import OUTSIDE, Dashboard, plain
 from sre.compile.identity import Identity
 from sre.compile.plan import Plan
 from sre.promql import series_read
@@ -80,7 +80,7 @@ class Scope:
 
     def labels(self, name: str) -> frozenset[str]:
         """The labels of a series."""
-        me, level = self.plan.identity, name.split(":")[0]
+        me, level = self.plan.identity, name.split(":", maxsplit=1)[0]
         if name in _INFO:
             return frozenset(("pool" if level == "pool" else "model", *_INFO[name]))
         if name.startswith("ALERTS"):
@@ -98,7 +98,7 @@ class Scope:
         return _result(promql_parser.parse(plain(self.fill(expr))), self.labels)
 
     def legend(self, expr: str, name: str) -> str:
-        """How one line is called: by the most specific thing it belongs to, what tells it apart, and the query's word."""
+        """What a line is called: the most specific thing it belongs to, what tells it apart, the query's word."""
         labels = self.result(expr)
         whose = _whose(self.plan.identity, labels)
         told = (f"XID {{{{{t}}}}}" if t == "xid" else f"{{{{{t}}}}}" for t in _TELLING if t in labels)
@@ -119,7 +119,7 @@ def level_of(identity: Identity, labels: Iterable[str]) -> str:
 
 
 def _level(identity: Identity, level: str) -> tuple[str, ...]:
-    match level.split("_")[0]:
+    match level.split("_", maxsplit=1)[0]:
         case "replica":
             return identity.replica
         case "gpu":

@@ -3,7 +3,7 @@
 import string
 from collections.abc import Iterable
 
-from sre.catalogue.dashboards import Panel, Query
+from sre.catalogue.dashboard_model import Panel, Query
 from sre.compile import panels
 from sre.compile.links import Links
 from sre.compile.panels import Frame, Json, Look
@@ -33,7 +33,9 @@ def firing(frame: Frame, plan: Plan, scope: Scope, links: Links, panel: Panel) -
     )
     listed = ", ".join(f'"{label}"' for label in told)
     # Labels that an alert lacks leave their separators behind.
-    detailed = f'label_replace(label_join({since}, "detail", " ", {listed}), "detail", "$1", "detail", " *(.*?) *")'
+    detailed = (
+        f'label_replace(label_join({since}, "detail", " ", {listed}), "detail", "$1", "detail", " *(.*?) *")'
+    )
     expr = f"max by ({', '.join(labels)}) ({detailed})"
     names = {label: column(label) for label in labels}
     order = (*(names[label] for label in labels), "Since")
@@ -57,7 +59,7 @@ def firing(frame: Frame, plan: Plan, scope: Scope, links: Links, panel: Panel) -
         [panels.target("A", expr, form="table", instant=True)],
         moved,
         overrides,
-        [{"displayName": "Since", "desc": True}],
+        sort=("Since", True),
     )
 
 
@@ -77,14 +79,16 @@ def joined(frame: Frame, look: Look, scope: Scope, links: Links, panel: Panel, q
             hidden[value] = True
         else:
             names[value] = query.name
-    overrides = [_BLANK, *_linked(links, names, tuple(names)), *(o for _, q in refs for o in _coloured(q, look))]
+    overrides = [
+        _BLANK,
+        *_linked(links, names, tuple(names)),
+        *(o for _, q in refs for o in _coloured(q, look)),
+    ]
     transformations = [
         *([{"id": "merge", "options": {}}] if len(refs) > 1 else []),
         *_organized(hidden, names, names.values()),
     ]
-    return panels.table(
-        frame, look, targets, transformations, overrides, [{"displayName": names[by[0]], "desc": False}]
-    )
+    return panels.table(frame, look, targets, transformations, overrides, sort=(names[by[0]], False))
 
 
 _BLANK = panels.override("/.*/", {"noValue": "-"}, by="byRegexp")
