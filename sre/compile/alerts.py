@@ -5,7 +5,7 @@ from urllib.parse import quote as url_quote
 
 from sre.catalogue.model import Alert, Catalogue, Rule
 from sre.compile import text
-from sre.compile.coverage import Coverage, Sight, State, best, worst
+from sre.compile.coverage import Coverage, Sight, State, best
 from sre.compile.expansion import fill
 from sre.compile.identity import Identity
 from sre.compile.plan import AlertRule, PlannedAlert
@@ -34,22 +34,15 @@ class Planner:
 
     def plan(self, alert: Alert) -> PlannedAlert:
         """The alert with its state; blind conditions are left out, and all of them blind leave no rule."""
-        pools = {
-            pool.name: best(
+        pools = self._coverage.by_pool(
+            lambda pool: best(
                 self._coverage.branches(self._conditions(alert, rule), pool) for rule in alert.rules
             )
-            for pool in self._fleet.pools
-        }
+        )
         overall = best(pools.values())
         made = [
             (index, rule) for index, source in enumerate(alert.rules) if (rule := self._rule(alert, source))
         ]
-        more = worst(
-            self._coverage.branch(branch, pool)
-            for rule in alert.rules
-            for branch in self._conditions(alert, rule)
-            for pool in self._fleet.pools
-        )
         return PlannedAlert(
             alert,
             overall.state.word,
@@ -57,18 +50,19 @@ class Planner:
             {name: s.state.word for name, s in pools.items()},
             tuple(rule for _, rule in made),
             tuple(index for index, _ in made),
-            self._counters(alert, more),
+            self._counters(alert),
         )
 
-    def _counters(self, alert: Alert, more: Sight) -> tuple[str, ...]:
-        found = [
-            c
+    def _counters(self, alert: Alert) -> tuple[str, ...]:
+        """Exporter metrics that would let any of the alert's conditions see."""
+        found = (
+            counter
             for rule in alert.rules
             for branch in self._conditions(alert, rule)
-            for pool in self._fleet.pools
-            for c in self._coverage.branch(branch, pool).counters
-        ]
-        return tuple(dict.fromkeys((*found, *more.counters)))
+            for pool in self._coverage.representatives
+            for counter in self._coverage.branch(branch, pool).counters
+        )
+        return tuple(dict.fromkeys(found))
 
     def _conditions(self, alert: Alert, rule: Rule) -> tuple[str, ...]:
         return tuple(self._filled(rule, branch) for branch in rule.branches)
@@ -83,7 +77,9 @@ class Planner:
         seen = [
             c
             for c in self._conditions(alert, rule)
-            if any(self._coverage.branch(c, pool).state > State.BLIND for pool in self._fleet.pools)
+            if any(
+                self._coverage.branch(c, pool).state > State.BLIND for pool in self._coverage.representatives
+            )
         ]
         if not seen:
             return None

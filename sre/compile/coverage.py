@@ -36,24 +36,36 @@ class Sight:
     counters: tuple[str, ...] = ()
 
 
+Shape = tuple[str, str, bool, frozenset[str]]
+"""All of a pool that what it sees depends on: engine, version, interactive, and the numbers it writes down."""
+
+
 class Coverage:
-    """Answers for one fleet; results are remembered, because records share what they read."""
+    """Answers for one fleet. Pools of one shape see alike, so each shape is asked once, whatever the fleet's size."""
 
     def __init__(self, fleet: Fleet, catalogue: Catalogue, listed: frozenset[str] | None = None) -> None:
         """``listed``: metrics named in the fleet's own counters file, where it names one."""
         self._fleet, self._catalogue, self._listed = fleet, catalogue, listed
         self._baselines = {to: name for name, to in catalogue.baselines.items()}
-        self._seen: dict[tuple[str, str, str], Sight] = {}
-        self._flags = {pool.name: (pool.engine.kind, pool.engine.version) for pool in fleet.pools}
+        self._seen: dict[tuple[str, Shape], Sight] = {}
+        self._shapes = {pool.name: _shape(pool) for pool in fleet.pools}
+        self.representatives = tuple(
+            {self._shapes[pool.name]: pool for pool in reversed(fleet.pools)}.values()
+        )
+        """One pool of every shape, the fleet's first of it."""
 
     def branch(self, expr: str, pool: Pool) -> Sight:
         """One alternative: the worst of what it reads."""
-        return worst(
-            [
-                *(self.signal(n, pool) for n in sorted(references.signals(expr))),
-                *(self.series(n, pool) for n in sorted(references.series(expr))),
-            ]
-        )
+        key = (expr, self._shapes[pool.name])
+        if key not in self._seen:
+            signals, series = references.signals(expr), references.series(expr)
+            self._seen[key] = worst(
+                [
+                    *(self.signal(n, pool) for n in sorted(signals)),
+                    *(self.series(n, pool) for n in sorted(series)),
+                ]
+            )
+        return self._seen[key]
 
     def branches(self, exprs: Iterable[str], pool: Pool) -> Sight:
         return best(self.branch(expr, pool) for expr in exprs)
@@ -61,13 +73,14 @@ class Coverage:
     def series(self, name: str, pool: Pool) -> Sight:
         """A recorded series. Static ones are written from the fleet file and always there where they apply."""
         name = self._baselines.get(name, name)
-        key = (name, *self._flags[pool.name])
         if references.static(name):
             return self._threshold(name, pool)
-        if key not in self._seen:
-            record = self._catalogue.records[name]
-            self._seen[key] = self.branches(record.branches, pool)
-        return self._seen[key]
+        return self.branches(self._catalogue.records[name].branches, pool)
+
+    def by_pool(self, ask: Callable[[Pool], Sight]) -> dict[str, Sight]:
+        """The answer for every pool of the fleet, asked once for each shape."""
+        answers = {self._shapes[pool.name]: ask(pool) for pool in self.representatives}
+        return {name: answers[shape] for name, shape in self._shapes.items()}
 
     def signal(self, name: str, pool: Pool) -> Sight:
         """A raw signal, by the binding that this pool's engine or the fleet's exporters give it."""
@@ -131,6 +144,15 @@ class Coverage:
             return source.metric in self._listed
         since = source.chart if exporter.counters == "chart" else source.image
         return since is not None and (release(exporter.version) or (0, 0, 0)) >= (release(since) or (0, 0, 0))
+
+
+def _shape(pool: Pool) -> Shape:
+    return (
+        pool.engine.kind,
+        pool.engine.version,
+        pool.interactive,
+        frozenset((*pool.objectives, *pool.thresholds)),
+    )
 
 
 def in_range(source: MetricSource, version: str) -> bool:
