@@ -1,7 +1,7 @@
 """The compiled rules in a real Prometheus that scrapes a real vLLM's text and a GPU exporter's."""
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,8 @@ FLEET = {
             "engine": {"kind": "vllm", "version": "0.32.0"},
             "owner": "platform",
             "gpus": {"type": "h100", "per_replica": 2, "replicas": 2},
-        }
+        },
+        {"name": "extract-8b", "engine": {"kind": "vllm", "version": "0.32.0"}},
     ],
 }
 
@@ -66,7 +67,7 @@ def card(index: int, pod: str = "", **labels: str) -> str:
 
 
 @pytest.fixture(scope="module")
-def server(start_prometheus: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> Iterator[str]:
+def server(start_prometheus: Callable[..., Any], tmp_path_factory: pytest.TempPathFactory) -> str:
     """A Prometheus with the rules of ``FLEET``, one overloaded replica, and cards in every position."""
     folder = tmp_path_factory.mktemp("rules")
     paths = []
@@ -82,16 +83,23 @@ def server(start_prometheus: Callable[..., Any], tmp_path_factory: pytest.TempPa
         card(3, "chat-1") + card(3, "chat-2"),
         card(4, "stranger-0"),
         card(5, "chat-0", GPU_I_PROFILE="1g.10gb", GPU_I_ID="7"),
+        card(6, "both-0"),
+        card(7, "chat-1"),
     ]
+    exporter = {
+        "job": "dcgm-exporter",
+        "labels": {"namespace": "gpu-operator", "pod": "nvidia-dcgm-exporter-x7"},
+    }
     running = start_prometheus(
         {**engine, "labels": {"namespace": "llm-prod", "pod": "chat-0"}},
         {**engine, "labels": {"namespace": "llm-prod", "pod": "chat-1"}},
         {**engine, "labels": {"namespace": "llm-prod", "pod": "chat-2"}},
-        {
-            "job": "dcgm-exporter",
-            "text": "".join(cards),
-            "labels": {"namespace": "gpu-operator", "pod": "nvidia-dcgm-exporter-x7"},
-        },
+        # One pod that serves two pools.
+        {**engine, "labels": {"namespace": "llm-prod", "pod": "both-0"}},
+        {**engine, "job": "extract-8b", "labels": {"namespace": "llm-prod", "pod": "both-0"}},
+        {**exporter, "text": "".join(cards)},
+        # A second exporter shows one of the cards again, from another host.
+        {**exporter, "text": card(7, "chat-1", Hostname="gpu-node-02")},
         rules=paths,
     )
     # A card finds its pool after two evaluations of each group, its pool's mean after one more.
@@ -99,7 +107,7 @@ def server(start_prometheus: Callable[..., Any], tmp_path_factory: pytest.TempPa
     while not query(running.url, "pool:gpu_utilization:avg5m and on () gpu:card:info offset 8s"):
         assert time.monotonic() < give_up
         time.sleep(0.5)
-    yield running.url
+    return str(running.url)
 
 
 def query(server: str, expr: str) -> list[dict[str, Any]]:
@@ -122,10 +130,10 @@ def test_no_rule_fails_in_a_real_server(server: str) -> None:
 
 
 def test_queues_and_batches_of_the_pool_add_up(server: str) -> None:
-    """Three overloaded replicas with 112 waiting each are 336, and eight running each are 24."""
-    assert value(server, "pool:queue_depth:sum") == 3 * 112
-    assert value(server, "pool:running:sum") == 3 * 8
-    assert value(server, "pool:replicas_serving:count") == 3
+    """Four overloaded replicas with 112 waiting each are 448, and eight running each are 32."""
+    assert value(server, 'pool:queue_depth:sum{pool="chat-70b"}') == 4 * 112
+    assert value(server, 'pool:running:sum{pool="chat-70b"}') == 4 * 8
+    assert value(server, 'pool:replicas_serving:count{pool="chat-70b"}') == 4
 
 
 def test_a_card_belongs_to_the_pool_of_its_pod(server: str) -> None:
@@ -144,9 +152,9 @@ def test_a_card_belongs_to_the_pool_of_its_pod(server: str) -> None:
     }
 
 
-@pytest.mark.parametrize("uuid", ["GPU-0002", "GPU-0004"])
+@pytest.mark.parametrize("uuid", ["GPU-0002", "GPU-0004", "GPU-0006"])
 def test_a_card_of_nobody_keeps_its_own_labels_and_the_platform_team(server: str, uuid: str) -> None:
-    """A free card, or one in a stranger's pod, is seen and belongs to no pool."""
+    """A free card, one in a stranger's pod, or one in a pod of two pools is seen and belongs to no pool."""
     (info,) = query(server, f'gpu:card:info{{uuid="{uuid}"}}')
     assert "pool" not in info["metric"]
     assert "pod" not in info["metric"]
@@ -167,11 +175,18 @@ def test_a_mig_slice_is_read_from_the_profiling_counter(server: str) -> None:
     assert float(busy["value"][1]) == 0.83
 
 
+def test_a_card_behind_two_exporters_is_one_card_without_a_host(server: str) -> None:
+    """Which host is right cannot be known; the card, its pool and its numbers still can."""
+    (info,) = query(server, 'gpu:card:info{uuid="GPU-0007"}')
+    assert "host" not in info["metric"]
+    assert info["metric"]["pool"] == "chat-70b"
+
+
 def test_memory_is_used_over_used_plus_free_and_sentinels_are_no_temperature(server: str) -> None:
     """75,618 of 81,089 MiB; a card that prints 2^63 for its memory temperature prints none."""
     assert value(server, 'gpu:memory_used:ratio{uuid="GPU-0000"}') == pytest.approx(75618 / 81089)
     assert query(server, "gpu:memory_temperature:celsius") == []
-    assert len(query(server, "gpu:temperature:celsius")) == 6
+    assert len(query(server, "gpu:temperature:celsius")) == 8
 
 
 def test_old_damage_is_no_news(server: str) -> None:

@@ -203,6 +203,9 @@ class Binding(_Model):
     move_bound: tuple[Note, ...] = ()
     bound_keys: dict[str, str] = Field(default_factory=dict)
     memory_budget: tuple[MemoryBudget, ...] = ()
+    born_at_start: Text = Field(
+        "0", description="release from which counters and histograms exist before their first event"
+    )
     memory_budget_label: str = Field("", description="label of `identify` that holds the share in use")
     marks: tuple[Mark, ...] = ()
 

@@ -3,11 +3,12 @@
 from collections.abc import Iterator
 
 from sre.catalogue import references
-from sre.catalogue.model import Catalogue
+from sre.catalogue.model import Binding, Catalogue, Signal
 from sre.compile.coverage import Coverage, State
 from sre.compile.expansion import Exposure
 from sre.compile.plan import PlannedAlert, RecordRule
-from sre.fleet import Fleet
+from sre.fleet import Fleet, Pool
+from sre.fleet.values import release
 from sre.promql import one_of
 
 # Twice the alert's own patience with gaps: a signal is missing when it was not scraped once in this time.
@@ -29,22 +30,25 @@ def missing_rules(
             continue
         sample = f"{name}_count" if signal.type == "histogram" else name
         for exposure in engines:
-            if name in exposure.binding.signals:
-                pools = [
-                    p.name
-                    for p in fleet.pools
-                    if p.engine.kind == exposure.binding.kind and coverage.signal(name, p).state is State.LIVE
-                ]
-                if pools:
-                    yield _rule(
-                        name, _engine_expr(exposure.expand(f"last_over_time(@{sample}[{_WINDOW}])"), pools)
-                    )
+            pools = [p.name for p in fleet.pools if _expected(signal, p, exposure.binding, coverage)]
+            if pools:
+                yield _rule(
+                    name, _engine_expr(exposure.expand(f"last_over_time(@{sample}[{_WINDOW}])"), pools)
+                )
         if (
             cards
             and name in cards.binding.signals
             and coverage.signal(name, fleet.pools[0]).state is State.LIVE
         ):
             yield _rule(name, _card_expr(cards.expand(f"last_over_time(@{sample}[{_WINDOW}])")))
+
+
+def _expected(signal: Signal, pool: Pool, binding: Binding, coverage: Coverage) -> bool:
+    """Whether an engine that runs must show the signal, also before it had anything to do."""
+    if pool.engine.kind != binding.kind or signal.name not in binding.signals:
+        return False
+    born = signal.type == "gauge" or pool.engine.release >= (release(binding.born_at_start) or (0, 0, 0))
+    return born and coverage.signal(signal.name, pool).state is State.LIVE
 
 
 def _rule(signal: str, expr: str) -> RecordRule:
