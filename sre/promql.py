@@ -1,7 +1,7 @@
 """PromQL as text: the one place where outside text enters an expression, and what an expression reads."""
 
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from functools import cache
 
 import promql_parser
@@ -35,6 +35,35 @@ def check(expr: str) -> str | None:
     except ValueError as error:
         return str(error)
     return None
+
+
+def same(one: str, other: str) -> bool:
+    """Whether two texts are one expression: servers print what they loaded in a spelling of their own."""
+    return one == other or _spelled(one) == _spelled(other)
+
+
+def _spelled(expr: str) -> str:
+    try:
+        return str(promql_parser.parse(expr).prettify())
+    except ValueError:
+        return expr
+
+
+def matches(labels: Mapping[str, str], matchers: str) -> bool:
+    """Whether a series with these labels is selected by the matchers, as they stand between the braces."""
+    return all(_holds(m.op, labels.get(m.name, ""), m.value) for m in _matchers(matchers))
+
+
+@cache
+def _matchers(matchers: str) -> tuple[promql_parser.Matcher, ...]:
+    selected = promql_parser.parse(f"x{{{matchers}}}")
+    return tuple(selected.matchers.matchers) if isinstance(selected, promql_parser.VectorSelector) else ()
+
+
+def _holds(op: object, value: str, wanted: str) -> bool:
+    if op in (promql_parser.MatchOp.Equal, promql_parser.MatchOp.NotEqual):
+        return (value == wanted) is bool(op == promql_parser.MatchOp.Equal)
+    return (re.fullmatch(wanted, value) is not None) is bool(op == promql_parser.MatchOp.Re)
 
 
 @cache

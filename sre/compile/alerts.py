@@ -34,11 +34,7 @@ class Planner:
 
     def plan(self, alert: Alert) -> PlannedAlert:
         """The alert with its state; blind conditions are left out, and all of them blind leave no rule."""
-        pools = self._coverage.by_pool(
-            lambda pool: best(
-                self._coverage.branches(self._conditions(alert, rule), pool) for rule in alert.rules
-            )
-        )
+        pools = self.sights(alert)
         overall = best(pools.values())
         made = [
             (index, rule) for index, source in enumerate(alert.rules) if (rule := self._rule(alert, source))
@@ -51,6 +47,14 @@ class Planner:
             tuple(rule for _, rule in made),
             tuple(index for index, _ in made),
             self._counters(alert),
+        )
+
+    def sights(self, alert: Alert) -> dict[str, Sight]:
+        """How well an alert sees, pool by pool: as well as the best of its rules."""
+        return self._coverage.by_pool(
+            lambda pool: best(
+                self._coverage.branches(self._conditions(alert, rule), pool) for rule in alert.rules
+            )
         )
 
     def _counters(self, alert: Alert) -> tuple[str, ...]:

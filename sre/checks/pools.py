@@ -1,0 +1,131 @@
+"""What the fleet file says of a pool beside what is there: releases, replicas, bounds, budget, labels."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
+
+from sre.catalogue.model import Catalogue
+from sre.checks.observation import Observation, Targets
+from sre.checks.sight import Seeing
+from sre.compile.coverage import bounds_of
+from sre.compile.thresholds import budget
+from sre.findings import Finding, Severity
+from sre.fleet import Fleet, Pool
+from sre.source import show
+from sre.units import format_number
+
+
+@dataclass(frozen=True)
+class Pools:
+    """The checks of every pool; findings name a path into the fleet file."""
+
+    fleet: Fleet
+    catalogue: Catalogue
+    observation: Observation
+    seeing: Seeing
+
+    def findings(self) -> Iterator[Finding]:
+        for index, pool in enumerate(self.fleet.pools):
+            for what, why, fix, severity in self._said(pool):
+                yield Finding(f"pools/{index}", f"pool {show(pool.name)}: {what}", why, fix, severity)
+        yield from self._undeclared()
+
+    def _said(self, pool: Pool) -> Iterator[tuple[str, str, str, Severity]]:
+        targets = (self.observation.targets or {}).get(pool.name)
+        if targets:
+            yield from self._labels(targets)
+            yield from self._replicas(pool, targets)
+        yield from self._release(pool)
+        yield from self._bounds(pool)
+        yield from self._budget(pool)
+
+    def _labels(self, targets: Targets) -> Iterator[tuple[str, str, str, Severity]]:
+        if not targets.bare:
+            return
+        place = self.seeing.places.identity.place
+        names = " or ".join("instance" if one == "host" else one for one in place)
+        other = "host" if self.fleet.identity == "kubernetes" else "kubernetes"
+        yield (
+            f"{targets.bare} of {targets.up + targets.down} targets carry no label {names}",
+            "without it replicas melt into one, so that fewer seem to serve than do, and no card joins",
+            f"keep {names} when the scrape job relabels its targets, or write `identity: {other}`",
+            "error",
+        )
+
+    def _replicas(self, pool: Pool, targets: Targets) -> Iterator[tuple[str, str, str, Severity]]:
+        low, high = pool.replicas_min, pool.replicas_max
+        if targets.up < low or targets.up > high:
+            declared = str(low) if low == high else f"{low} to {high}"
+            failed = f" ({targets.errors[0]})" if targets.errors else ""
+            fix = (
+                f"correct `gpus.replicas`, or see why{failed}"
+                if targets.up < low
+                else "correct `gpus.replicas`"
+            )
+            why = "LLMEngineDown compares with the number declared"
+            yield f"{targets.up} replicas answer, {declared} declared", why, fix, "warning"
+
+    def _release(self, pool: Pool) -> Iterator[tuple[str, str, str, Severity]]:
+        era = self.seeing.era(pool)
+        if era and era.mixed:
+            why = "names of two eras are there at once, as in a rolling upgrade; both are read"
+            yield f"{era} runs there", why, "nothing, unless it stays so", "info"
+        elif era and not era.has(pool.engine.version):
+            yield (
+                f"{pool.engine.kind} {pool.engine.version} is declared, but its metrics are those of {era}",
+                "the release decides which alerts are compiled and which bucket bounds are assumed",
+                "write the release that runs as `engine.version`",
+                "warning",
+            )
+
+    def _bounds(self, pool: Pool) -> Iterator[tuple[str, str, str, Severity]]:
+        binding, told = self.catalogue.engines[pool.engine.kind], set[str]()
+        for signal in binding.bounds:
+            seen = self.observation.bounds.get((pool.name, signal))
+            declared = {Decimal(bound).normalize() for bound in bounds_of(binding, signal, pool)}
+            key = binding.bound_keys.get(signal, signal)
+            if seen and declared and set(seen) != declared and key not in told:
+                told.add(key)
+                yield (
+                    f"the buckets of `{signal}` have {_first(set(seen) ^ declared, seen)}",
+                    "thresholds were checked against other bounds, so a quantile may be read off between two of them",
+                    f"write `engine.histogram_buckets: {{{key}: [{', '.join(map(format_number, seen))}]}}`",
+                    "warning",
+                )
+
+    def _budget(self, pool: Pool) -> Iterator[tuple[str, str, str, Severity]]:
+        seen = self.observation.budgets.get(pool.name, frozenset())
+        declared = budget(pool, self.catalogue.engines[pool.engine.kind])
+        wrong = sorted(value for value in seen if _number(value) not in (None, declared))
+        if wrong:
+            yield (
+                f"its engines reserve {' and '.join(wrong)} of a card's memory, {format_number(declared)} is declared",
+                "GPUMemoryHigh compares with the declared budget",
+                f"write `memory_budget: {wrong[-1]}`",
+                "warning",
+            )
+
+    def _undeclared(self) -> Iterator[Finding]:
+        declared = {pool.name for pool in self.fleet.pools}
+        jobs = sorted(job for job in self.observation.engine_jobs if job and job not in declared)
+        if jobs:
+            listed = ", ".join(f"{show(job)} ({self.observation.engine_jobs[job]})" for job in jobs[:10])
+            what = f"{len(jobs)} known engines are no pool of this file: {listed}{', ...' if len(jobs) > 10 else ''}"
+            yield Finding(
+                "pools", what, "nothing watches them", "declare them, or leave them to another file", "info"
+            )
+
+
+def _first(differing: set[Decimal], seen: tuple[Decimal, ...]) -> str:
+    """The lowest bound in which they differ, in words."""
+    lowest = min(differing)
+    return (
+        f"other bounds than declared: {format_number(lowest)} is {'there' if lowest in seen else 'not there'}"
+    )
+
+
+def _number(text: str) -> Decimal | None:
+    try:
+        return Decimal(text)
+    except InvalidOperation:
+        return None
