@@ -1,7 +1,7 @@
 """Checks of runbooks against the whole catalogue: what they ask exists, and what they link is there."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 from sre.catalogue import placeholders, references
@@ -45,25 +45,26 @@ class _Problem:
 
 def review_runbooks(catalogue: Catalogue) -> list[Finding]:
     """All findings about pages that are well-formed one by one."""
-    pages = [catalogue.runbooks[name] for name in sorted(catalogue.runbooks)]
+    pages: list[Runbook] = [catalogue.runbooks[name] for name in sorted(catalogue.runbooks)]
+    known = known_series(catalogue)
     return [
         Finding(f"{page.file}:{p.line}", p.what, p.why, p.fix, p.severity)
         for page in pages
-        for p in _problems(catalogue, page)
+        for p in _problems(catalogue, known, page)
     ]
 
 
-def _problems(catalogue: Catalogue, page: Runbook) -> Iterator[_Problem]:
+def _problems(catalogue: Catalogue, known: frozenset[str], page: Runbook) -> Iterator[_Problem]:
     alert = catalogue.alerts.get(page.name)
     if alert is None:
         fix = suggest(page.name, catalogue.alerts)
         yield _Problem(1, f"a runbook for `{page.name}`, which is no alert", fix, "nobody is ever sent here")
         return
     for line, question in zip(page.query_lines, page.questions, strict=True):
-        for what, fix in _asked(catalogue, alert, question):
+        for what, fix in _asked(catalogue, known, alert, question):
             yield _Problem(line, f"`{question.query}` {what}", fix, "it would have no answer at night")
     for start, text in page.texts:
-        for at, what, fix in (*_links(catalogue, text), *_names(catalogue, alert, text)):
+        for at, what, fix in (*_links(catalogue, text), *_names(catalogue, known, alert, text)):
             yield _Problem(start + text.count("\n", 0, at), what, fix)
     line, related = page.sections().get("Related", (page.line, ""))
     if not _LINK.search(related):
@@ -71,7 +72,9 @@ def _problems(catalogue: Catalogue, page: Runbook) -> Iterator[_Problem]:
     yield from _numbers(catalogue, alert, page)
 
 
-def _asked(catalogue: Catalogue, alert: Alert, question: Question) -> Iterator[tuple[str, str]]:
+def _asked(
+    catalogue: Catalogue, known: frozenset[str], alert: Alert, question: Question
+) -> Iterator[tuple[str, str]]:
     macros = {"replica_label": "pod", "replica": "pool, namespace, pod"} | query_macros(catalogue, alert)
     for name in sorted(set(_MACRO.findall(question.query)) - macros.keys()):
         yield f"uses `${name}`, which stands for nothing", suggest(name, macros)
@@ -80,7 +83,7 @@ def _asked(catalogue: Catalogue, alert: Alert, question: Question) -> Iterator[t
     if said:
         yield f"does not parse: {said}", "correct the PromQL"
         return
-    known, carried = known_series(catalogue), _ASKS[alert.level]
+    carried = _ASKS[alert.level]
     for name in sorted(series_read(query) - known):
         yield f"reads `{name}`, which nothing records", suggest(name, known)
     for word in sorted(question.asked() - carried):
@@ -123,15 +126,18 @@ def _links(catalogue: Catalogue, text: str) -> Iterator[tuple[int, str, str]]:
             )
 
 
-def _names(catalogue: Catalogue, alert: Alert, text: str) -> Iterator[tuple[int, str, str]]:
+def _names(
+    catalogue: Catalogue, known: frozenset[str], alert: Alert, text: str
+) -> Iterator[tuple[int, str, str]]:
     """Alerts, series and thresholds that are only named."""
-    named: list[tuple[str, str, Mapping[str, object] | frozenset[str]]] = [
-        *((m[0], "alert", catalogue.alerts) for m in _ALERT.finditer(text)),
-        *((name, "recorded series", known_series(catalogue)) for name in sorted(references.series(text))),
-    ]
-    for name, kind, known in named:
-        if name not in known:
-            yield text.index(name), f"names `{name}`, which is no {kind}", suggest(name, known)
+    alerts = dict.fromkeys(m[0] for m in _ALERT.finditer(text))
+    for kind, named, there in (
+        ("alert", alerts, catalogue.alerts),
+        ("recorded series", sorted(references.series(text)), known),
+    ):
+        for name in named:
+            if name not in there:
+                yield text.index(name), f"names `{name}`, which is no {kind}", suggest(name, there)
     for field, argument in sorted(placeholders.fields(text)):
         limit = argument or alert.threshold or ""
         if field == "threshold" and limit not in catalogue.thresholds:

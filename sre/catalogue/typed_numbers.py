@@ -10,7 +10,8 @@ from sre.catalogue.runbooks import Runbook
 from sre.units import format_duration, format_number
 
 _CODE = re.compile(r"```.*?```|`[^`\n]*`", re.DOTALL)
-_COMPARISON = re.compile(r"\b([a-z_]+:[a-z0-9_]+:[a-z0-9_]+)(?:\{[^}]*\}+)? *(==|!=|>=|<=|>|<) *(-?[0-9.]+)")
+_MATCHERS = r"""(?:\{(?:"[^"]*"|[^}"])*\})?"""
+_COMPARISON = re.compile(rf"\b([a-z_]+:[a-z0-9_]+:[a-z0-9_]+){_MATCHERS} *(==|!=|>=|<=|>|<) *(-?[0-9.]+)")
 
 
 def typed(catalogue: Catalogue, alert: Alert, page: Runbook) -> Iterator[tuple[int, str]]:

@@ -3,8 +3,8 @@
 from collections.abc import Iterator
 
 from sre.catalogue.model import Rule
-from sre.catalogue.runbooks import Runbook
-from sre.compile import limits, markdown
+from sre.compile import markdown
+from sre.compile.limits import Limits
 from sre.compile.plan import Plan, PlannedAlert
 from sre.compile.setup import setup
 from sre.compile.words import Words
@@ -27,22 +27,21 @@ _SILENCE = {
 
 def render(plan: Plan) -> Iterator[Artefact]:
     """``runbooks/NAME.md`` for every alert, also for those without a rule: every link between pages leads somewhere."""
+    limits = Limits(plan)
     for planned in plan.alerts:
-        page = plan.catalogue.runbooks[planned.alert.name]
-        lines = _page(plan, planned, page) if planned.rules else _silent(plan, planned, page)
+        words = Words(plan, limits, planned)
+        lines = _page(plan, planned, words) if planned.rules else _silent(plan, planned, words)
         yield Artefact(f"runbooks/{planned.alert.name}.md", "\n".join(lines) + "\n")
 
 
-def _page(plan: Plan, planned: PlannedAlert, page: Runbook) -> list[str]:
-    words = Words(plan, planned, page)
-    body = words.fill(page.body).strip("\n")
-    table = limits.table(plan, limits.of_alert(planned.alert, plan.catalogue), planned.pools)
+def _page(plan: Plan, planned: PlannedAlert, words: Words) -> list[str]:
+    body = words.body()
     return [
         *_head(planned),
         *_facts(planned),
-        *_labels(words, page),
+        *_labels(words),
         *_apart(_counters(planned)),
-        *_apart(table),
+        *_apart(words.table(planned.pools)),
         *_apart(setup(body, planned.alert.level, plan.identity)),
         "",
         *body.split("\n"),
@@ -82,11 +81,10 @@ def _case(rule: Rule) -> str:
     return f'- **{rule.severity}**{fixed}, {RESPONSES[rule.severity]}: "{rule.description.strip()}"'
 
 
-def _labels(words: Words, page: Runbook) -> list[str]:
+def _labels(words: Words) -> list[str]:
     """What the braces in the queries mean."""
-    asked = sorted({word for question in page.questions for word in question.asked()})
-    names = " or ".join(f"`{{{words.label(word)}}}`" for word in asked)
-    return [f"Where a query says {names}, put that label of the alert."] if asked else []
+    names = " or ".join(f"`{{{label}}}`" for label in words.labels())
+    return [f"Where a query says {names}, put that label of the alert."] if names else []
 
 
 def _counters(planned: PlannedAlert) -> list[str]:
@@ -109,15 +107,14 @@ def _set(labels: dict[str, str]) -> list[str]:
     return [labels.get("severity", ""), *fixed]
 
 
-def _silent(plan: Plan, planned: PlannedAlert, page: Runbook) -> list[str]:
+def _silent(plan: Plan, planned: PlannedAlert, words: Words) -> list[str]:
     """Why no rule was written, how to change that, and what it would say."""
-    _, meaning = page.sections()["Meaning"]
     return [
         *_head(planned),
         *("", _SILENCE[planned.state]),
         *("", "## Why", *(f"- {markdown.told(reason)}" for reason in planned.reasons)),
         *("", "## How to make it see", *(f"- {step}" for step in _remedies(plan, planned))),
-        *("", "## What it would tell you", Words(plan, planned, page).fill(meaning).strip("\n")),
+        *("", "## What it would tell you", words.section("Meaning")),
     ]
 
 

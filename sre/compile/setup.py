@@ -35,7 +35,7 @@ _UNIT = (
 def setup(page: str, level: str, identity: Identity) -> list[str]:
     """A shell block, or nothing where the page needs none."""
     used = set(re.findall(r"\$\{?(NS|POD|WORK|HOST|PORT|UNIT|UUID)\b", page))
-    node = bool(re.search(r"\bnode ", page))
+    node = bool(re.search("`node ", page))
     lines = _kubernetes(used, level) if identity.kind == "kubernetes" else _host(used, level)
     told = [*lines, *([_NODE[identity.kind]] if node else [])]
     if "dcgmi" in page and identity.kind == "kubernetes":
