@@ -32,9 +32,8 @@ def caption(plan: Plan, panel: Panel, planned: PlannedAlert | None) -> str:
 def blind(plan: Plan, planned: PlannedAlert) -> str:
     """What stands in the place of a panel whose alert cannot see, or is not asked for."""
     why = [f"- {markdown.plain(reason)}" for reason in _few(planned.reasons)]
-    return "\n".join(
-        [f"**{planned.alert.name}** is blind in this fleet:", "", *why, "", _runbook(plan, planned)]
-    )
+    state = f"**{planned.alert.name}** is {planned.state.replace('_', ' ')} in this fleet:"
+    return "\n".join([state, "", *why, "", _runbook(plan, planned)])
 
 
 def blind_table(plan: Plan) -> str:
