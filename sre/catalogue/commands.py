@@ -14,6 +14,10 @@ COMMANDS: dict[str, tuple[str, str]] = {
         'kubectl -n "$NS" logs "$POD" --previous --tail=300',
         'ssh "$HOST" sudo journalctl -u "$UNIT" --since -2h --no-pager',
     ),
+    "cache_size": (
+        'kubectl -n "$NS" logs "$POD" | grep "KV cache size"',
+        'ssh "$HOST" sudo journalctl -u "$UNIT" --no-pager | grep "KV cache size" | tail -1',
+    ),
     "flags": (
         'kubectl -n "$NS" get pod "$POD" -o jsonpath=\'{.spec.containers[*].command} {.spec.containers[*].args}\'',
         'ssh "$HOST" systemctl cat "$UNIT"',
@@ -29,13 +33,16 @@ COMMANDS: dict[str, tuple[str, str]] = {
     ),
     "change": (
         'kubectl -n "$NS" edit "$WORK"',
-        'ssh -t "$HOST" sudo systemctl edit --full "$UNIT"',
+        'ssh -t "$HOST" "sudo systemctl edit --full $UNIT && sudo systemctl restart $UNIT"',
     ),
     "first": (
         'once one new replica is there, hold the rest back: `kubectl -n "$NS" rollout pause "$WORK"`',
         "change one host first",
     ),
-    "rollback": ('kubectl -n "$NS" rollout undo "$WORK"', 'ssh "$HOST" sudo systemctl revert "$UNIT"'),
+    "rollback": (
+        'kubectl -n "$NS" rollout undo "$WORK"',
+        'ssh "$HOST" "sudo systemctl revert $UNIT && sudo systemctl restart $UNIT"',
+    ),
     "grow": (
         'kubectl -n "$NS" scale "$WORK" --replicas=N',
         'ssh SPARE_HOST sudo systemctl start "$UNIT"',

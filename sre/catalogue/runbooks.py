@@ -195,7 +195,7 @@ def _texts(data: source.Source) -> Iterator[tuple[int, str]]:
 def _split(path: Path, name: str) -> tuple[str, str]:
     """The front matter (with its opening line, so that lines count) and what follows it."""
     try:
-        text = path.read_text("utf-8")
+        text = path.read_text("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise Refused([Finding(f"{name}:1", f"cannot be read: {error}", _WHY, "save it as UTF-8")]) from None
     front, found, body = text.partition("\n---\n")
