@@ -1,7 +1,7 @@
 """Which alerts see, which need a counter, which are blind, and why: plan and observation laid side by side."""
 
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 
 from sre.checks import loaded
@@ -16,7 +16,15 @@ from sre.compile.plan import Plan
 from sre.findings import Finding, sort
 from sre.prometheus import Server
 
-WORDS = {State.LIVE: "sees", State.NEEDS_COUNTER: "needs_counter", State.BLIND: "blind", State.OFF: "off"}
+UNKNOWN = "unknown"
+"""The state of an alert that reads what no file shows."""
+WORDS = {
+    State.LIVE: "sees",
+    State.NEEDS_COUNTER: "needs_counter",
+    State.BLIND: "blind",
+    State.OFF: "off",
+}
+_BEST_FIRST = ("sees", "needs_counter", UNKNOWN, "blind", "off")
 
 
 @dataclass(frozen=True)
@@ -63,7 +71,13 @@ def diagnose(plan: Plan, observation: Observation) -> Diagnosis:
         *Cards(*parts).findings(),
         *(loaded.check(plan, observation.rules) if observation.live else ()),
     ]
-    rows = tuple(_row(plan, name, by_pool) for name, by_pool in sights.items())
+    if not (observation.live or observation.engine or observation.cards or observation.usage):
+        return Diagnosis(observation.origin, (), tuple(sort(findings)))
+    doubting = Seeing(plan.fleet, plan.catalogue, observation, unknown=State.BLIND)
+    certain = _sights(plan, doubting)
+    rows = tuple(
+        _row(plan, name, by_pool, certain[name], doubting.unseen) for name, by_pool in sights.items()
+    )
     return Diagnosis(observation.origin, rows, tuple(sort(findings)))
 
 
@@ -73,31 +87,21 @@ Sights = dict[str, dict[str, Sight]]
 
 def _sights(plan: Plan, seeing: Seeing) -> Sights:
     planner = Planner(plan.fleet, plan.catalogue, seeing)
-    return {
-        planned.alert.name: {
-            # What the fleet file does not ask for is off, whatever there would be to see.
-            pool.name: Sight(State.OFF)
-            if planned.pools[pool.name] == State.OFF.word
-            else planner.sight(planned.alert, pool)
-            for pool in plan.fleet.pools
-        }
-        for planned in plan.alerts
-    }
+    return {planned.alert.name: planner.sights(planned.alert) for planned in plan.alerts}
 
 
-def _row(plan: Plan, name: str, by_pool: dict[str, Sight]) -> Row:
-    alert = plan.catalogue.alerts[name]
-    state = max(sight.state for sight in by_pool.values())
-    reasons = dict.fromkeys(
-        reason for sight in by_pool.values() if sight.state < State.LIVE for reason in sight.reasons
-    )
-    return Row(
-        name,
-        tuple(dict.fromkeys(rule.severity for rule in alert.rules)),
-        WORDS[state],
-        {pool: WORDS[sight.state] for pool, sight in by_pool.items()},
-        tuple(reasons),
-    )
+def _row(
+    plan: Plan, name: str, sights: Mapping[str, Sight], certain: Mapping[str, Sight], unseen: Collection[str]
+) -> Row:
+    """``certain`` differs from ``sights`` where an answer rests on what nothing showed."""
+    alert, words, reasons = plan.catalogue.alerts[name], dict[str, str](), dict[str, None]()
+    for pool, sight in sights.items():
+        guessed = sight.state is State.LIVE and certain[pool].state is not State.LIVE
+        words[pool] = UNKNOWN if guessed else WORDS[sight.state]
+        reasons |= dict.fromkeys(r for r in certain[pool].reasons if r in unseen or not guessed)
+    state = next(word for word in _BEST_FIRST if word in words.values())
+    severities = tuple(dict.fromkeys(rule.severity for rule in alert.rules))
+    return Row(name, severities, state, words, tuple(reasons))
 
 
 def _blind(plan: Plan, sights: Sights, seeing: Seeing) -> Iterator[Finding]:
@@ -107,7 +111,8 @@ def _blind(plan: Plan, sights: Sights, seeing: Seeing) -> Iterator[Finding]:
     for planned in plan.alerts:
         for pool, sight in sights[planned.alert.name].items():
             if planned.pools[pool] == State.LIVE.word and State.OFF < sight.state < State.LIVE:
-                for reason in sight.reasons:
+                # Not what the fleet file itself rules out, such as an alternative that it never declared.
+                for reason in [one for one in sight.reasons if one in seeing.fixes]:
                     blinded[reason][planned.alert.name] = None
                     pools[reason].add(pool)
     names = [pool.name for pool in plan.fleet.pools]

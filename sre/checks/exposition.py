@@ -38,6 +38,15 @@ class Exposed:
     pool: str | None = None
 
 
+_LIMITS = Finding(
+    "--metrics",
+    "files say nothing of targets, labels from service discovery, replicas, the pools of cards, or loaded rules",
+    "Prometheus adds those when it scrapes",
+    "ask the server too, with --prometheus",
+    "info",
+)
+
+
 def read_files(arguments: Iterable[str], fleet: Fleet) -> list[Exposed]:
     """Files given as ``FILE`` or ``FILE=POOL``. Raises ``Refused`` with everything that is wrong with them."""
     read, findings = list[Exposed](), list[Finding]()
@@ -55,7 +64,7 @@ def observe(
     files: Sequence[Exposed], fleet: Fleet, catalogue: Catalogue
 ) -> tuple[Observation, list[Finding]]:
     """What the files show, and a finding for each that nothing is known about or that holds a wrong type."""
-    findings = list[Finding]()
+    findings = [_LIMITS]
     engines = defaultdict[str, list[Exposed]](list)
     exporter = catalogue.gpus[fleet.gpu_exporter.kind] if fleet.gpu_exporter else None
     gpu_files = [file for file in files if exporter and _is(file, exporter)]

@@ -80,10 +80,11 @@ class Pools:
 
     def _bounds(self, pool: Pool) -> Iterator[tuple[str, str, str, Severity]]:
         binding, told = self.catalogue.engines[pool.engine.kind], set[str]()
-        for signal in binding.bounds:
+        # Only those that the engine lets its user move: buckets of token counts follow the model's length.
+        for signal in sorted(binding.bounds.keys() & binding.bound_keys.keys()):
             seen = self.observation.bounds.get((pool.name, signal))
             declared = {Decimal(bound).normalize() for bound in bounds_of(binding, signal, pool)}
-            key = binding.bound_keys.get(signal, signal)
+            key = binding.bound_keys[signal]
             if seen and declared and set(seen) != declared and key not in told:
                 told.add(key)
                 yield (

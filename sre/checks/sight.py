@@ -14,15 +14,23 @@ from sre.source import show
 
 
 class Seeing(Coverage):
-    """What each signal of each pool is, going by an observation. ``fixes`` tells for each reason what helps."""
+    """What each signal of each pool is, going by an observation.
 
-    def __init__(self, fleet: Fleet, catalogue: Catalogue, observation: Observation) -> None:
+    ``unknown`` is the state of what the observation does not cover: files show only what they are of.
+    ``fixes`` tells, for each reason found here, what helps against it; ``unseen`` are reasons of the unknown.
+    """
+
+    def __init__(
+        self, fleet: Fleet, catalogue: Catalogue, observation: Observation, unknown: State = State.LIVE
+    ) -> None:
         super().__init__(fleet, catalogue)
-        self._observed = observation
+        self._observed, self._unknown = observation, unknown
         self.fixes: dict[str, str] = {}
+        self.unseen: set[str] = set()
         self.places = Places(fleet, catalogue, observation)
-        # Pools of one engine and version are no longer alike: one of them can be without targets.
-        self._flags = {pool.name: (pool.name, "") for pool in fleet.pools}
+        # Pools of one shape are no longer alike: one of them can be without targets.
+        self._shapes = {pool.name: (pool.name, "", True, frozenset[str]()) for pool in fleet.pools}
+        self.representatives = fleet.pools
 
     def era(self, pool: Pool) -> Era | None:
         """Which releases the pool's metrics can come from; None where it shows none."""
@@ -37,111 +45,96 @@ class Seeing(Coverage):
             return None
         return era_of(self._catalogue.gpus[exporter.kind], seen.exporter_names, seen.exporter_labels)
 
-    def sources(self, name: str, pool: Pool) -> tuple[MetricSource, ...]:
-        """All raw metrics behind an engine's signal, whichever release they belong to."""
-        return self._catalogue.engines[pool.engine.kind].signals.get(name, ())
-
-    def _engine(self, name: str, pool: Pool) -> Sight:
-        seen, sources = self._observed.engine.get(pool.name, frozenset()), self.sources(name, pool)
-        signal = self._catalogue.signals[name]
-        if not sources:
-            return super()._engine(name, pool)
-        if name == "up":
-            return self._up(pool)
-        if any(selector(source, signal) in seen for source in sources) or (seen and signal.lazy):
-            return Sight()
-        if not seen:
-            return (
-                self._up(pool) if self._observed.live else self._blind(f"no file shows pool {pool.name}", "")
-            )
-        return self._blind(*self._absent(name, pool, sources))
-
-    def _up(self, pool: Pool) -> Sight:
-        targets = self._observed.targets
-        if targets is None or (pool.name in targets and self._observed.engine.get(pool.name)):
-            return Sight()
-        if pool.name not in targets:
-            return self._blind(
-                f"no target has {self._fleet.pool_label}={show(pool.name)}", self._renamed(pool)
-            )
-        identify = self._catalogue.engines[pool.engine.kind].identify
-        down = "; all of them are down" if not targets[pool.name].up else ""
-        return self._blind(
-            f"the targets of {pool.name} expose no metric of {pool.engine.kind}, such as {identify}{down}",
-            targets[pool.name].errors[0] if targets[pool.name].errors else "scrape the engine's own /metrics",
-        )
-
-    def _renamed(self, pool: Pool) -> str:
-        """The engines that answer under names which no pool has: most likely it is one of those."""
-        declared = {one.name for one in self._fleet.pools}
-        others = [
-            job
-            for job, kind in self._observed.engine_jobs.items()
-            if kind == pool.engine.kind and job not in declared
-        ]
-        fix = f"correct the pool's name or `pool_label`; {pool.engine.kind} answers here under "
-        return (
-            fix + ", ".join(map(show, sorted(others)[:10]))
-            if others
-            else "scrape its engines, with that label"
-        )
-
-    def _absent(self, name: str, pool: Pool, sources: tuple[MetricSource, ...]) -> tuple[str, str]:
-        metrics, era = " or ".join(source.metric for source in sources), self.era(pool)
-        kind, later = (
-            pool.engine.kind,
-            [source for source in sources if era and at(source.since) > at(era.low)],
-        )
-        first = min((source.since for source in later), key=at, default=None)
-        if first and len(later) == len(sources) and era and era.high and at(era.high) <= at(first):
-            return (
-                f"{era} runs in {pool.name}, and {name} ({metrics}) comes with {kind} {first}",
-                f"upgrade to {kind} {first}",
-            )
-        return (
-            f"{pool.name} exposes no {metrics}",
-            "look into the engine's own /metrics: if it is there, the scrape job's metric_relabel_configs drop it",
-        )
-
-    def _gpu(self, name: str) -> Sight:
-        """For cards of any pool; ``signal`` looks at those of one."""
-        return self._card_signal(name, frozenset(card.id for card in self._observed.cards), "")
-
     def signal(self, name: str, pool: Pool) -> Sight:
-        """A raw signal: of a GPU exporter, on this pool's own cards."""
+        """A raw signal: an engine's in this pool, a GPU exporter's on this pool's own cards."""
         name = references.signal_of(name, self._catalogue.signals)
-        if not self._is_gpu(name) or self._fleet.gpu_exporter is None or not self._observed.cards:
+        on_cards = any(name in binding.signals for binding in self._catalogue.gpus.values())
+        if not on_cards or self._fleet.gpu_exporter is None:
             return super().signal(name, pool)
+        if not self._observed.cards:
+            return self._no_cards()
         if not self._observed.live:
-            return self._gpu(name)
-        cards = self.places.cards_of(pool)
-        if cards:
+            return self._card_signal(name, frozenset(card.id for card in self._observed.cards), "")
+        if cards := self.places.cards_of(pool):
             return self._card_signal(name, cards, f" on the cards of {pool.name}")
         if pool.gpus is None:
             return Sight(State.OFF, (f"{pool.name} declares no gpus, and no card joins it",))
         return self._blind(f"no card joins pool {pool.name}", self.places.advice(pool))
 
-    def _is_gpu(self, name: str) -> bool:
-        return any(name in binding.signals for binding in self._catalogue.gpus.values())
+    def _engine(self, name: str, pool: Pool) -> Sight:
+        seen = self._observed.engine.get(pool.name, frozenset())
+        sources = self._catalogue.engines[pool.engine.kind].signals.get(name, ())
+        if not sources:
+            return super()._engine(name, pool)
+        if not seen or name == "up":
+            return self._targets(pool)
+        signal = self._catalogue.signals[name]
+        if signal.lazy or any(selector(source, signal) in seen for source in sources):
+            return Sight()
+        return self._blind(*self._absent(name, pool, sources))
+
+    def _targets(self, pool: Pool) -> Sight:
+        """For what every target has, and for pools that show nothing at all."""
+        targets, seen = self._observed.targets, self._observed.engine.get(pool.name)
+        if targets is None:
+            return self._unseen("files say nothing of targets" if seen else f"no file shows pool {pool.name}")
+        if pool.name not in targets:
+            reason = f"no target has {self._fleet.pool_label}={show(pool.name)}"
+            return self._blind(reason, self._renamed(pool))
+        if seen:
+            return Sight()
+        kind, here = pool.engine.kind, targets[pool.name]
+        identify, down = (
+            self._catalogue.engines[kind].identify,
+            "; all of them are down" if not here.up else "",
+        )
+        fix = f"the last error is: {here.errors[0]}" if here.errors else "scrape the engine's own /metrics"
+        return self._blind(
+            f"the targets of {pool.name} expose no metric of {kind}, such as {identify}{down}", fix
+        )
+
+    def _renamed(self, pool: Pool) -> str:
+        """The engines that answer under names which no pool has: most likely it is one of those."""
+        kind, declared = pool.engine.kind, {one.name for one in self._fleet.pools}
+        others = sorted({job for job, its in self._observed.engine_jobs.items() if its == kind} - declared)
+        if not others:
+            return f"let the scrape job give its engines that {self._fleet.pool_label}"
+        return f"correct its name, or `pool_label`: {kind} answers here under {', '.join(map(show, others[:10]))}"
+
+    def _absent(self, name: str, pool: Pool, sources: tuple[MetricSource, ...]) -> tuple[str, str]:
+        """Why a signal is not there though its engine is, and what helps."""
+        metrics, era, kind = (
+            " or ".join(source.metric for source in sources),
+            self.era(pool),
+            pool.engine.kind,
+        )
+        first = min((source.since for source in sources), key=at)
+        if era and era.high and at(era.high) <= at(first):
+            reason = f"{pool.name} runs {era}, and {name} ({metrics}) comes with {kind} {first}"
+            return reason, f"upgrade to {kind} {first} or later"
+        fix = "look into the engine's own /metrics: if it is there, the scrape job's metric_relabel_configs drop it"
+        return f"{pool.name} exposes no {metrics}", fix
+
+    def _no_cards(self) -> Sight:
+        exporter = self._fleet.gpu_exporter
+        assert exporter is not None
+        if not self._observed.live:
+            return self._unseen(f"no file shows {exporter.kind}")
+        identify = self._catalogue.gpus[exporter.kind].identify
+        fix = "let Prometheus scrape the exporter on every node, or correct `gpu_exporter`"
+        return self._blind(f"no {exporter.kind} series is there, such as {identify}", fix)
 
     def _card_signal(self, name: str, cards: frozenset[CardId], where: str) -> Sight:
-        exporter = self._fleet.gpu_exporter
-        if exporter is None:
-            return super()._gpu(name)
-        binding, signal = self._catalogue.gpus[exporter.kind], self._catalogue.signals[name]
-        if not cards:
-            return self._blind(f"no {binding.kind} series is there, such as {binding.identify}",
-                               "scrape the exporter, or correct `gpu_exporter`")  # fmt: skip
+        exporter, signal = self._fleet.gpu_exporter, self._catalogue.signals[name]
+        assert exporter is not None
+        binding, cards_with = self._catalogue.gpus[exporter.kind], self._observed.cards_with
         sources = binding.signals.get(name, ())
-        if signal.lazy or any(
-            self._observed.cards_with.get(selector(s, signal), frozenset()) & cards for s in sources
-        ):
+        if signal.lazy or any(cards_with.get(selector(one, signal), frozenset()) & cards for one in sources):
             return Sight()
         switch = next((source for source in sources if source.csv), None)
         if switch is None:
-            return self._blind(
-                f"{binding.kind} exposes no {' or '.join(s.metric for s in sources)}{where}", ""
-            )
+            metrics = " or ".join(source.metric for source in sources)
+            return self._blind(f"{binding.kind} exposes no {metrics}{where}", f"upgrade {binding.kind}")
         reason = f"{switch.metric} is off{where}"
         self.fixes[reason] = f"add to the exporter's counters: {line(switch)}"
         return Sight(State.NEEDS_COUNTER, (reason,), (switch.metric,))
@@ -152,9 +145,14 @@ class Seeing(Coverage):
             return super()._usage()
         if self._observed.usage:
             return Sight()
-        return self._blind(
-            f"no usage metric comes from job {exporter.job!r}", "scrape `sre exporter` under that job"
-        )
+        if not self._observed.live:
+            return self._unseen("no file shows the usage exporter")
+        fix = "let Prometheus scrape `sre exporter` under that job"
+        return self._blind(f"no usage metric comes from job {show(exporter.job)}", fix)
+
+    def _unseen(self, reason: str) -> Sight:
+        self.unseen.add(reason)
+        return Sight(self._unknown, (reason,) if self._unknown is not State.LIVE else ())
 
     def _blind(self, reason: str, fix: str) -> Sight:
         self.fixes[reason] = fix
