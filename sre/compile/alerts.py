@@ -42,7 +42,7 @@ class Planner:
         return PlannedAlert(
             alert,
             overall.state.word,
-            _reasons(overall, pools),
+            _reasons(overall, pools) + self._lost_rules(alert, overall),
             {name: s.state.word for name, s in pools.items()},
             tuple(rule for _, rule in made),
             tuple(index for index, _ in made),
@@ -56,6 +56,21 @@ class Planner:
                 self._coverage.branches(self._conditions(alert, rule), pool) for rule in alert.rules
             )
         )
+
+    def _lost_rules(self, alert: Alert, overall: Sight) -> tuple[str, ...]:
+        """What an alert that sees cannot say, because some of its rules are blind in every pool."""
+        if overall.state < State.NEEDS_COUNTER or not self._coverage.representatives:
+            return ()
+        sights = [
+            best(
+                self._coverage.branches(self._conditions(alert, rule), p)
+                for p in self._coverage.representatives
+            )
+            for rule in alert.rules
+        ]
+        lost = [sight for sight in sights if sight.state is State.BLIND]
+        why = dict.fromkeys(reason for sight in lost for reason in sight.reasons)
+        return (f"without {len(lost)} of its {len(sights)} rules: {'; '.join(why)}",) if lost else ()
 
     def _counters(self, alert: Alert) -> tuple[str, ...]:
         """Exporter metrics that would let any of the alert's conditions see."""
@@ -135,6 +150,7 @@ class Planner:
             "gpu": ("uuid", "mig"),
             "host": ("host",),
             "model": ("model",),
+            "consumer": ("model", "consumer"),
         }.get(level, ())
 
     def _unit(self, series: str) -> str:
