@@ -33,7 +33,7 @@ _OBSOLETE = frozenset((
 _UNITS = {
     "seconds": "s", "ratio": "percentunit", "celsius": "celsius", "watts": "watt", "bytes": "bytes",
     "megabytes_per_second": "MBs", "tokens_per_second": "si:tok/s", "requests_per_second": "reqps",
-    "preemptions_per_second": "suffix: /s", "megabytes_per_token": "suffix: MB/token", "factor": "suffix: x",
+    "preemptions_per_second": "suffix:/s", "megabytes_per_token": "suffix:MB/token", "factor": "suffix:x",
     "timestamp": "dateTimeAsLocal", "timestamp_ms": "dateTimeFromNow", "boolean": "bool_yes_no",
 }  # fmt: skip
 

@@ -132,7 +132,8 @@ def _level(identity: Identity, level: str) -> tuple[str, ...]:
 def _whose(identity: Identity, labels: frozenset[str]) -> str:
     level = level_of(identity, labels)
     if level == "gpu":
-        return "{{host}} GPU {{gpu}}" if "gpu" in labels else "{{uuid}}"
+        # A slice has a number of its own; what a card has not is left empty.
+        return "{{host}} GPU {{gpu}} {{mig}}" if "gpu" in labels else "{{uuid}}"
     return {"replica": f"{{{{{identity.replica_label}}}}}", "": ""}.get(level, f"{{{{{level}}}}}")
 
 
