@@ -15,7 +15,10 @@ SCHEMA_FILE = "fleet.schema.json"
 
 @dataclass(frozen=True)
 class FoundPool:
-    """What is known of one pool; None where nothing said so, which leaves a question in the file."""
+    """What is known of one pool; None where nothing said so, which leaves a question in the file.
+
+    ``sure`` says how the version is known, where it is not certain; it becomes a comment.
+    """
 
     name: str
     engine: str
@@ -24,15 +27,19 @@ class FoundPool:
     gpu_type: str | None = None
     gpus_per_replica: int | None = None
     replicas: int | None = None
+    memory_budget: str | None = None
+    sure: str = ""
 
 
 @dataclass(frozen=True)
 class FoundExporter:
-    """What is known of the exporter of GPU metrics."""
+    """What is known of the exporter of GPU metrics; ``sure`` as for a pool."""
 
     kind: str
     version: str | None = None
     honor_labels: bool = False
+    counters: str = "image"
+    sure: str = ""
 
 
 @dataclass(frozen=True)
@@ -44,6 +51,8 @@ class Discovered:
     name: str = "my-fleet"
     pool_label: str = "job"
     identity: str = "kubernetes"
+    scrape_interval: str | None = None
+    evaluation_interval: str | None = None
 
 
 def fleet_template() -> str:
@@ -60,6 +69,7 @@ def render_fleet(found: Discovered) -> str:
             name=_quoted(found.name),
             pool_label=_quoted(found.pool_label),
             identity=_quoted(found.identity),
+            interval=_intervals(found),
         ),
         *_exporter(found.gpu_exporter),
         _LINKS,
@@ -91,16 +101,26 @@ def _exporter(found: FoundExporter | None) -> Iterator[str]:
         return
     yield "gpu_exporter:                          # without it, the GPU alerts are blind\n"
     yield f"  kind: {_quoted(found.kind)}\n"
-    yield _version("  ", found.version)
+    yield _version("  ", found.version, found.sure)
     honor = _quoted(found.honor_labels)
     yield f"  honor_labels: {honor:<22} # as in the scrape job: is it pod or exported_pod\n"
-    yield _COUNTERS
+    yield _COUNTERS.format(counters=_quoted(found.counters))
 
 
-def _version(indent: str, version: str | None) -> str:
+def _intervals(found: Discovered) -> str:
+    given = {"scrape_interval": found.scrape_interval, "evaluation_interval": found.evaluation_interval}
+    return "\n".join(f"{name}: {_quoted(one)}" if one else f"# {name}: 30s" for name, one in given.items())
+
+
+def _version(indent: str, version: str | None, sure: str = "") -> str:
     if version is None:
         return f"{indent}version: null                        # not exported: write the release that runs\n"
-    return f"{indent}version: {_quoted(version)}\n"
+    return f"{indent}version: {_quoted(version)}{_comment(sure)}\n"
+
+
+def _comment(text: str) -> str:
+    """On the same line, and only there: what a server said must not begin another."""
+    return "  # " + "".join(c if c.isprintable() else " " for c in text) if text else ""
 
 
 def _pool(pool: FoundPool) -> str:
@@ -108,7 +128,7 @@ def _pool(pool: FoundPool) -> str:
         f"  - name: {_quoted(pool.name)}\n",
         "    engine:\n",
         f"      kind: {_quoted(pool.engine)}\n",
-        _version("      ", pool.version),
+        _version("      ", pool.version, pool.sure),
     ]
     if pool.model is not None:
         lines.append(f"    model: {_quoted(pool.model)}\n")
@@ -116,7 +136,7 @@ def _pool(pool: FoundPool) -> str:
         "    owner: platform                    # who is paged: the `team` label of the pool's alerts\n"
     )
     lines.append(_gpus(pool))
-    return "".join(lines) + _POOL_REST
+    return "".join(lines) + _BUDGET[pool.memory_budget is None].format(pool.memory_budget) + _POOL_REST
 
 
 def _gpus(pool: FoundPool) -> str:
@@ -162,8 +182,7 @@ business_hours:
 
 pool_label: {pool_label}                        # the target label whose value is the pool's name
 identity: {identity}                   # what engine and GPU series share: kubernetes (namespace, pod) or host
-# scrape_interval: 30s
-# evaluation_interval: 30s
+{interval}
 
 """
 
@@ -172,9 +191,7 @@ _NO_EXPORTER = """\
 # gpu_exporter: {kind: dcgm, version: "4.8.2", honor_labels: false, counters: image}
 """
 
-_COUNTERS = (
-    "  counters: image                      # the counter list in use: image, chart, or the path of a CSV\n"
-)
+_COUNTERS = "  counters: {counters:<26} # the counter list in use: image, chart, or the path of a CSV\n"
 
 _LINKS = """\
 # usage_exporter: {job: sre-exporter}  # once `sre exporter` runs: alerts on usage begin to see
@@ -186,8 +203,13 @@ _LINKS = """\
 
 """
 
+_BUDGET = (
+    "    memory_budget: {}                # what its engines say that they reserve\n",
+    "    # memory_budget: 0.90              # the engine's own reservation (vLLM: --gpu-memory-utilization)\n",
+)
+"""Known, and not known."""
+
 _POOL_REST = """\
-    # memory_budget: 0.90              # the engine's own reservation (vLLM: --gpu-memory-utilization)
     # objectives: {ttft_p95: 500ms, itl_p95: 80ms, e2e_p99: 10s}
     # thresholds: {queue_depth: 50}    # operational limits; the catalogue's hold where this is silent
     # interactive: false               # batch: business hours and default objectives do not apply

@@ -15,7 +15,7 @@ FLOORS = (
     ("checks", "lab"),
     ("compile", "idle", "init"),
     ("finance", "simulate"),
-    ("usage", "catalogue", "fleet", "prometheus", "promql", "write"),
+    ("usage", "catalogue", "fleet", "prometheus", "promql", "write", "create"),
     ("findings", "units", "content", "source", "nodes", "explain", "swap", "answers", "unanswered", "diff"),
 )
 """From the top. Imports run downwards or stay on their floor; a new part gets its place here."""
