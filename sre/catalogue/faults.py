@@ -2,10 +2,11 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from functools import cached_property
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError, field_validator
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 
 from sre import source
 from sre.catalogue.formula import Formula
@@ -20,6 +21,7 @@ REPLICA = {
     "cached": "share of prompt tokens found in the prefix cache",
     "ttft_p95": "seconds to the first token at the 95th percentile, as the histogram shows it, without a queue",
     "itl_p95": "seconds between two tokens at the 95th percentile, as the histogram shows it",
+    "e2e_p99": "seconds of a whole reply at the 99th percentile, as the histogram shows it; lengths follow from it",
     "reply": "median tokens of a reply",
     "cut": "share of replies cut at their token limit",
     "runaway": "share of replies that do not come to an end by themselves",
@@ -105,34 +107,36 @@ class _Model(BaseModel):
     model_config = ConfigDict(frozen=True, extra="forbid", arbitrary_types_allowed=True)
 
 
+def _inputs(value: dict[str, Formula]) -> dict[str, Formula]:
+    for name in value:
+        if name not in INPUTS:
+            raise objection(f"`{name}` is no input of the simulated fleet", suggest(name, INPUTS), "nothing would change")
+    return value
+
+
+Changes = Annotated[dict[str, Number], AfterValidator(_inputs)]
+
+
 class Step(_Model):
     """A change ``at`` seconds after the fault's start, to the whole pool or to one replica or card of it."""
 
     at: Seconds = Field(0, description="seconds after the start")
     on: Target = Field("pool", description="what is hit: the pool, its first replica with its cards, or that replica's first card")
-    set: dict[str, Number] = Field(default_factory=dict, description="inputs of the simulated fleet and their new values")
+    set: Changes = Field(default_factory=dict, description="inputs of the simulated fleet and their new values")
     hide: tuple[str, ...] = Field((), description="signals that are no longer exposed")
-
-    @field_validator("set")
-    @classmethod
-    def _known(cls, value: dict[str, Formula]) -> dict[str, Formula]:
-        for name in value:
-            if name not in INPUTS:
-                raise objection(f"`{name}` is no input of the simulated fleet", suggest(name, INPUTS), "nothing would change")
-        return value
 
 
 class Story(_Model):
     """What happens: one change, or several one after the other."""
 
     on: Target = Field("pool", description="what is hit by `set` and `hide`")
-    set: dict[str, Number] = Field(default_factory=dict, description="inputs that change at the start")
+    set: Changes = Field(default_factory=dict, description="inputs that change at the start")
     hide: tuple[str, ...] = Field((), description="signals that vanish at the start")
     then: tuple[Step, ...] = Field((), description="later changes")
-    before: dict[str, Number] = Field(default_factory=dict, description="inputs that differ from health all along")
+    before: Changes = Field(default_factory=dict, description="inputs that differ from health all along")
     also: tuple[str, ...] = Field((), description="alerts that rightly fire beside it: `Name`, or `Name part`")
 
-    @property
+    @cached_property
     def steps(self) -> tuple[Step, ...]:
         first = Step(at=0, on=self.on, set=self.set, hide=self.hide)
         return (first, *self.then)

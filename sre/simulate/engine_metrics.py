@@ -1,0 +1,108 @@
+"""An engine's signals under the names and labels of a release, as its binding knows them."""
+
+from collections.abc import Iterable, Iterator
+from functools import cache
+
+from sre.catalogue.model import Binding, MetricSource
+from sre.fleet.values import release
+from sre.simulate.engine import GAUGES, Engine
+from sre.simulate.replica import Key
+from sre.simulate.samples import Run, Samples
+from sre.simulate.site import Named, Site, series
+from sre.simulate.story import Stretch
+from sre.simulate.trimming import trimmed
+
+_PROCESS = ("up", "process_start", "responses")
+"""Signals of the whole server process: no rank is on them."""
+
+_ROUTE = {"handler": "/v1/chat/completions", "method": "POST"}
+_SUFFIXES = ("_bucket", "_sum", "_count")
+
+
+class EngineMetrics:
+    """Series of the replicas of one pool, for the release that its fleet file declares."""
+
+    def __init__(self, binding: Binding, version: str, site: Site) -> None:
+        self._binding, self._version, self._site = binding, version, site
+        self._other = other_release(binding, version)
+        self._names = cache(self._named)
+
+    def series(self, number: int, engine: Engine, stretches: tuple[Stretch, ...]) -> Iterator[Named]:
+        """Everything that one replica exposes, and what it exposes beside the point."""
+        renamed = [bool(s.inputs["renamed"]) for s in stretches]
+        if not any(renamed):
+            yield from self._series(number, trimmed(engine.signals).items(), self._version, stretches)
+            return
+        for version, wanted in ((self._version, False), (self._other, True)):
+            spans = [(s.count, name == wanted) for s, name in zip(stretches, renamed, strict=True)]
+            shown = ((key, samples.only(spans)) for key, samples in trimmed(engine.signals).items())
+            yield from self._series(number, shown, version, stretches)
+
+    def _series(
+        self, number: int, signals: Iterable[tuple[Key, Samples]], version: str, stretches: tuple[Stretch, ...]
+    ) -> Iterator[Named]:
+        twice = stretches[-1].inputs["leaked_pid"]
+        for key, samples in signals:
+            for name, leaked in self._names(number, key, version):
+                yield name, samples
+                if twice and key[0] in GAUGES:
+                    yield leaked, samples
+
+    def _named(self, number: int, key: Key, version: str) -> tuple[tuple[str, str], ...]:
+        """Names of one signal, each with its twin that a leaked `pid` label makes."""
+        signal, suffix = _split(key[0], self._binding)
+        target = self._site.replica(number)
+        rank = {} if signal in _PROCESS else self._rank()
+        found = []
+        for source in self._binding.signals.get(signal, ()):
+            if shown(source, version) and self._owner(source.metric, version) == signal:
+                own = {source.labels.get(label, label): value for label, value in key[1]}
+                route = _ROUTE if "handler=" in source.matchers else {}
+                labels = {**target, **rank, **own, **route}
+                found.append((series(source.metric + suffix, labels), series(source.metric + suffix, {**labels, "pid": "7"})))
+        return tuple(found)
+
+    def _owner(self, metric: str, version: str) -> str:
+        """The signal that a metric tells first; others that fall back on it see the same numbers."""
+        return min(((place, name) for name, sources in self._binding.signals.items()
+                    for place, s in enumerate(s for s in sources if shown(s, version)) if s.metric == metric))[1]
+
+    def _rank(self) -> dict[str, str]:
+        values = {"model_name": self._site.model}
+        return {label: values.get(label, "0") for label in self._binding.rank if label != "instance"}
+
+    def bystanders(self, count: int) -> Iterator[Named]:
+        """Series of the same names that are not this pool's: a router that repeats them, requests that nobody made."""
+        for source in self._binding.signals.get("queue_depth", ()):
+            yield series(source.metric, {"job": "router", "server": "10.0.0.0:8000"}), Samples((Run(count, 1000.0),))
+        for source in self._binding.signals.get("responses", ()):
+            if "handler=" in source.matchers:
+                labels = {**self._site.replica(0), "handler": "none", "method": "GET", "status": "4xx"}
+                yield series(source.metric, labels), Samples((Run(count, 500.0, 100.0),))
+
+
+def shown(source: MetricSource, version: str) -> bool:
+    """Whether an engine's release has this metric."""
+    at = release(version) or (0, 0, 0)
+    return (release(source.since) or (0, 0, 0)) <= at < (release(source.until or "") or (1 << 30, 0, 0))
+
+
+def other_release(binding: Binding, version: str) -> str:
+    """The newest release of which some metric has a name that ``version`` does not know, or the other way round."""
+    marks = {v for sources in binding.signals.values() for s in sources for v in (s.since, s.until) if v and v != "0"}
+    releases = sorted({*marks, binding.versions.oldest, binding.versions.newest}, key=lambda v: release(v) or (0, 0, 0))
+    apart = [v for v in releases if any(_apart(sources, v, version) for sources in binding.signals.values())]
+    return apart[-1] if apart else version
+
+
+def _apart(sources: tuple[MetricSource, ...], one: str, other: str) -> bool:
+    left = {s.metric for s in sources if shown(s, one)}
+    right = {s.metric for s in sources if shown(s, other)}
+    return bool(left and right and not left & right)
+
+
+def _split(name: str, binding: Binding) -> tuple[str, str]:
+    """``ttft_bucket`` is the signal ``ttft`` with a suffix."""
+    if name in binding.signals:
+        return name, ""
+    return next(((name.removesuffix(s), s) for s in _SUFFIXES if name.endswith(s)), (name, ""))

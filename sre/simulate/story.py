@@ -1,0 +1,115 @@
+"""When what changes for whom: a story of the fault catalogue, laid on the grid of scrapes."""
+
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from math import ceil
+from typing import NamedTuple
+
+from sre.catalogue.faults import Fault, Step, Story
+from sre.catalogue.formula import Formula
+
+Known = Mapping[str, float | None]
+
+_OUTAGE = 2
+"""Scrapes that fail while a replica restarts."""
+
+
+class Place(NamedTuple):
+    """A replica (``card`` is None) or one card of it, counted from 0."""
+
+    replica: int
+    card: int | None = None
+
+
+@dataclass(frozen=True)
+class Stretch:
+    """``count`` scrapes with the same inputs."""
+
+    count: int
+    inputs: dict[str, float]
+    hidden: frozenset[str] = frozenset()
+
+
+@dataclass(frozen=True)
+class Timeline:
+    """Inputs of every place over time. Scrape ``start`` is the first that sees the fault, ``onset`` the first after which
+    nothing changes any more; before ``dawn`` nothing runs but the targets themselves."""
+
+    count: int
+    start: int
+    onset: int
+    dawn: int
+    places: dict[Place, tuple[Stretch, ...]]
+
+
+@dataclass
+class _Change:
+    index: int
+    on: str
+    values: dict[str, float]
+    hidden: frozenset[str] = field(default_factory=frozenset)
+
+
+def lay_out(
+    story: Story, fault: Fault, usual: dict[str, float], thresholds: Known, shape: tuple[int, int], interval: int,
+    seconds: int, dawn: int = 0, until: int = 0,
+) -> Timeline:
+    """``story`` (the fault itself, or one of its silent neighbours) for ``shape`` = (replicas, cards each).
+
+    It runs ``seconds`` beyond its onset, and at least to the scrape ``until``. ``usual`` are the healthy inputs.
+    """
+    known = {**usual, **thresholds}
+    base = usual | _values(story.before, known, usual)
+    start = dawn + (fault.history + fault.quiet) // interval
+    changes = list(_changes(story, fault, base, known, start, interval))
+    onset = max([start + ceil(fault.onset / interval), *(c.index for c in changes if "restarted" in c.values)])
+    count = max(onset + ceil(seconds / interval), until) + 1
+    places = [Place(r, c) for r in range(shape[0]) for c in (None, *range(shape[1]))]
+    return Timeline(count, start, onset, dawn, {p: _stretches(p, base, changes, count, dawn) for p in places})
+
+
+def _values(formulas: Mapping[str, Formula], known: Known, base: dict[str, float]) -> dict[str, float]:
+    found = ((name, formula.value({**known, "healthy": base[name]})) for name, formula in formulas.items())
+    return {name: float(value) for name, value in found if value is not None}
+
+
+def _changes(
+    story: Story, fault: Fault, base: dict[str, float], known: Known, start: int, interval: int
+) -> Iterator[_Change]:
+    if fault.quiet:
+        yield _Change(start - fault.quiet // interval, "pool", {"arrivals": 0.0})
+        yield _Change(start, "pool", {"arrivals": base["arrivals"]})
+    for step in story.steps:
+        yield from _step(step, base, known, start + ceil(step.at / interval), interval)
+
+
+def _step(step: Step, base: dict[str, float], known: Known, index: int, interval: int) -> Iterator[_Change]:
+    values = _values(step.set, known, base)
+    times = round(values.pop("restarted", 0.0))
+    if times:
+        pace = max(_OUTAGE + 1, min(240, 2400 // times) // interval)
+        for number in range(times):
+            at = index + number * pace
+            yield _Change(at, step.on, {"unreachable": 1.0})
+            yield _Change(at + _OUTAGE, step.on, {"unreachable": 0.0, "restarted": number + 1.0})
+    yield _Change(index, step.on, values, frozenset(step.hide))
+
+
+def _hits(change: _Change, place: Place) -> bool:
+    if change.on == "pool":
+        return True
+    return place.replica == 0 and (change.on == "replica" or place.card == 0)
+
+
+def _stretches(
+    place: Place, base: dict[str, float], changes: list[_Change], count: int, dawn: int
+) -> tuple[Stretch, ...]:
+    at, inputs, hidden = 0, dict(base), frozenset[str]()
+    stretches = [Stretch(dawn, {**inputs, "asleep": 1.0})] if dawn else []
+    at = dawn
+    for change in sorted((c for c in changes if _hits(c, place)), key=lambda c: c.index):
+        if change.index > at:
+            stretches.append(Stretch(change.index - at, inputs, hidden))
+            at = change.index
+        inputs, hidden = inputs | change.values, hidden | change.hidden
+    return (*stretches, Stretch(count - at, inputs, hidden))
