@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench docs machine clean
+.PHONY: help demo test bench docs machine test-machine clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -13,7 +13,7 @@ help: ## this list
 demo: machine .venv/installed ## install into .venv and generate the example fleet
 	@$(BIN)/sre generate examples/fleet.yaml -o out
 
-test: machine .venv/installed-test ## style, types and the whole suite
+test: test-machine .venv/installed-test ## style, types and the whole suite
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
@@ -26,6 +26,10 @@ docs: machine .venv/installed ## write the generated pages anew: commands and al
 
 machine: ## promtool, amtool and what a virtual environment needs, as Debian packages
 	@.ci/machine
+
+# The API client is tried against a second implementation as well.
+test-machine:
+	@.ci/machine victoria-metrics
 
 clean: ## remove everything that was made here
 	rm -rf .venv out dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

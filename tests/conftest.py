@@ -4,7 +4,6 @@ Each program runs on a free port, in a folder of its own, and is ended by its pr
 """
 
 import json
-import shutil
 import socket
 import subprocess
 import threading
@@ -202,9 +201,7 @@ def start_prometheus(_started) -> Callable[..., Running]:
 
 @pytest.fixture(scope="session")
 def start_victoria_metrics(_started) -> Callable[..., Running]:
-    """Start one with ``start_victoria_metrics(page, page)``; it runs until the tests end. Optional: skips."""
-    if not shutil.which("victoria-metrics"):
-        pytest.skip("victoria-metrics is not installed")
+    """Start one with ``start_victoria_metrics(page, page)``; it runs until the tests end."""
     stack, folders = _started
 
     def start(*targets: Page) -> Running:

@@ -35,7 +35,7 @@ def load(*folders: Path) -> Catalogue:
         findings += review(catalogue)
     if errors(findings):
         raise Refused(findings)
-    return catalogue
+    return replace(catalogue, warnings=tuple(findings))
 
 
 def _files(folder: Path) -> Iterator[Path]:

@@ -10,6 +10,7 @@ from typing import Annotated, Any, Literal, get_args
 
 from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
 
+from sre.findings import Finding
 from sre.units import parse_duration, parse_number, parse_ratio
 
 Severity = Literal["page", "ticket", "info", "none"]
@@ -226,5 +227,6 @@ class Catalogue:
     runbooks: dict[str, Any] = field(default_factory=dict)
     dashboards: dict[str, Any] = field(default_factory=dict)
     faults: dict[str, Any] = field(default_factory=dict)
+    warnings: tuple[Finding, ...] = ()
     places: dict[str, str] = field(default_factory=dict)
     """Where an entry stands (`alerts.NAME` -> `file:line`), for findings about content."""

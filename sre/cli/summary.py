@@ -47,7 +47,7 @@ def summarize(
     console.print(_alerts(compiled.plan.alerts))
     console.print()
     console.print(Text("Next", "bold"))
-    console.print(_next(output))
+    console.print(_next(output), soft_wrap=True)
 
 
 def _count(things: Iterable[object], word: str) -> str:
@@ -107,13 +107,14 @@ def _remarks(alerts: Iterable[PlannedAlert]) -> Iterator[str]:
                 yield f"{planned.alert.name} sees more with {', '.join(planned.counters)}"
 
 
-def _next(output: Path) -> Padding:
-    table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
+def _next(output: Path) -> Text:
+    """Commands to copy: never wrapped into a column, whatever the width."""
     page = output / "runbooks" / "LLMQueueUtilizationAnomaly.md"
-    for what, command in (
-        ("run the proofs yourself", f"promtool test rules {output}/proofs/*.test.yaml"),
-        ("read what the on-call reads", str(page)),
-        ("ask what sees on a live server", "sre doctor FLEET --prometheus URL"),
-    ):
-        table.add_row(Text(what, "dim"), Text(command))
-    return Padding(table, (0, 0, 0, 2))
+    steps = {
+        f"promtool test rules {output}/proofs/*.test.yaml": "run the proofs yourself",
+        str(page): "read what the on-call reads",
+        "sre doctor FLEET --prometheus URL": "ask what sees on a live server",
+    }
+    return Text("\n").join(
+        Text.assemble("  ", command, ("  # " + what, "dim")) for command, what in steps.items()
+    )

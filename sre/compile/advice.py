@@ -209,4 +209,6 @@ def notes(plan: Plan) -> Iterator[Finding]:
 
 def _spell(seconds: Decimal) -> str:
     """As a fleet file may write it, too: `75ms`, `2.5s`."""
-    return humanize_duration(float(seconds)) if seconds < 60 else format_duration(seconds)
+    if seconds < 60:
+        return humanize_duration(float(seconds))
+    return format_duration(seconds) if seconds % 1 == 0 else f"{format_number(seconds)}s"
