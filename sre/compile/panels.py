@@ -6,7 +6,7 @@ without what Grafana's own model (grafana-foundation-sdk 0.0.21) does not know.
 """
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -282,13 +282,13 @@ def dashboard(
         keepTime=True,
     ).to_json_data()
     made = core.Dashboard(
-        uid=uid, title=title, description=about, tags=[TAG], panels=list(panels), editable=False,
-        templating=core.Templating(list(variables)), annotations=core.Annotations([_BUILT_IN, *annotations]),
-        links=[{**others, "tooltip": "", "url": ""}], time=core.Time(f"now-{look_back}", "now"), refresh=refresh,
-        timezone="browser", schemaVersion=_SCHEMA, graphTooltip=1,
+        uid=uid, title=title, description=about, tags=[TAG], templating=core.Templating(list(variables)),
+        annotations=core.Annotations([_BUILT_IN, *annotations]), links=[{**others, "tooltip": "", "url": ""}],
+        time=core.Time(f"now-{look_back}", "now"), refresh=refresh, timezone="browser", schemaVersion=_SCHEMA,
+        graphTooltip=1,
     ).to_json_data()  # fmt: skip
-    data = _json({**made, "version": None, "timepicker": {}})
-    return json.dumps({**data, "editable": False}, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
+    data = _json({**made, "version": None, "timepicker": {}}) | {"panels": list(panels), "editable": False}
+    return json.dumps(data, indent=1, sort_keys=True, ensure_ascii=False) + "\n"
 
 
 _BUILT_IN = {
@@ -297,26 +297,17 @@ _BUILT_IN = {
 }  # fmt: skip
 
 
-def _json(value: object) -> Json:
-    pruned = _pruned(value)
-    assert isinstance(pruned, dict)
-    return pruned
+def _json(value: Any) -> Json:
+    """Plain data of one panel, query, variable or page, without the keys that are obsolete there."""
+    data = value.to_json_data() if hasattr(value, "to_json_data") else value
+    return {key: _plain(item) for key, item in data.items() if key not in _OBSOLETE and item is not None}
 
 
-def _pruned(value: object) -> object:
-    """Plain data without grafanalib's objects, without nulls (but for the first step of a scale) and obsolete keys."""
+def _plain(value: Any) -> Any:
+    """Without grafanalib's objects, and without nulls but for the first step of a scale."""
     if hasattr(value, "to_json_data"):
-        return _pruned(value.to_json_data())
+        return _plain(value.to_json_data())
     if isinstance(value, dict):
-        return {
-            key: _pruned(item)
-            for key, item in value.items()
-            if key not in _OBSOLETE and (item is not None or _is_step(value))
-        }
-    if isinstance(value, str) or not isinstance(value, Iterable):
-        return value
-    return [_pruned(item) for item in value]
-
-
-def _is_step(value: Mapping[str, object]) -> bool:
-    return value.keys() == {"color", "value"}
+        step = value.keys() == {"color", "value"}
+        return {key: _plain(item) for key, item in value.items() if item is not None or step}
+    return [_plain(item) for item in value] if isinstance(value, list | tuple) else value
