@@ -1,19 +1,17 @@
 """Dashboards: from YAML to Grafana's JSON, checked by Grafana's own model, by rules, and by asking a Prometheus."""
 
-import itertools
 import json
 import os
 import re
 import subprocess
 import sys
 import warnings
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import promql_parser
 import pytest
-import requests
 import yaml
 
 from sre import content
@@ -24,10 +22,8 @@ from sre.compile import grafana
 from sre.compile.alerts import DASHBOARDS
 from sre.compile.plan import Plan, RecordRule
 from sre.compile.planning import make_plan
-from sre.compile.scope import Scope
 from sre.findings import Refused
 from sre.fleet import Fleet
-from sre.promql import quote
 
 UIDS = ("llm-fleet", "llm-gpu", "llm-monitoring", "llm-pool", "llm-replica", "llm-usage")
 OUTSIDE = re.compile(r"ALERTS(_FOR_STATE)?|(scrape|prometheus)_\w+")
@@ -680,62 +676,3 @@ def test_names_that_nothing_knows_are_refused(
     assert said, refused.value.findings
     assert said[0].where.startswith("dashboards/own.yaml")
     assert fix in said[0].fix
-
-
-# --- a real Prometheus ---------------------------------------------------------------------------------------
-
-
-def sample(plan: Plan, name: str) -> Iterator[str]:
-    """Lines of one recorded series: one per pool, the labels of its level filled with the pool's."""
-    scope = Scope(plan, plan.catalogue.dashboards["llm-gpu"])
-    for index, pool in enumerate(plan.fleet.pools):
-        told = {
-            "pool": pool.name,
-            "model": pool.model,
-            "team": pool.owner,
-            "host": f"node-{index}",
-            "gpu": "0",
-        }
-        for le in ("0.5", "+Inf") if "le" in scope.labels(name) else ("",):
-            labels = {label: told.get(label, f"{label}-{index}") for label in scope.labels(name)} | (
-                {"le": le} if le else {}
-            )
-            yield line(name, labels, 1 + index)
-
-
-def line(name: str, labels: dict[str, str], value: float) -> str:
-    inner = ",".join(f"{label}={quote(text)}" for label, text in sorted(labels.items()))
-    return f"{name}{{{inner}}} {value}\n"
-
-
-def test_every_query_answers_in_a_real_prometheus(
-    catalogue: Catalogue, start_prometheus: Callable[..., Any]
-) -> None:
-    """With each recorded series of a fleet in it, a Prometheus answers every query of every dashboard with data."""
-    # Grafana escapes no double quote in a value that was chosen, unless prometheusSpecialCharsInLabelValues is on.
-    name = HOSTILE.replace('"', "'")
-    pools = [{**POOLS[0], "name": name}, POOLS[1]]
-    plan = make_plan(fleet(pools=pools, usage_exporter={"job": "sre-exporter"}), catalogue)
-    page = "".join(itertools.chain.from_iterable(sample(plan, name) for name in plan.series))
-    alert = {"alertname": "LLMEngineDown", "severity": "page", "team": "platform", "pool": name}
-    page += line("ALERTS", {**alert, "alertstate": "firing"}, 1) + line("ALERTS_FOR_STATE", alert, 1.7e9)
-    server = start_prometheus(
-        {"job": name, "text": page, "honor_labels": True, "labels": {"instance": "a:1"}}
-    )
-    empty = {}
-    for uid, dashboard in pages(plan).items():
-        for panel, target in targets(dashboard):
-            answer = requests.post(
-                f"{server.url}/api/v1/query",
-                {"query": chosen(target["expr"], dashboard, pool=name)},
-                timeout=10,
-            ).json()
-            assert answer["status"] == "success", (uid, panel["title"], answer)
-            if not answer["data"]["result"]:
-                empty[uid, panel["title"]] = target["expr"]
-    # Prometheus' own series are not on the page, and the Watchdog does not fire.
-    assert {title for _, title in empty} == {
-        "Rule evaluations that failed",
-        "Time that rule groups take",
-        "Watchdog",
-    }, empty
