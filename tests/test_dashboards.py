@@ -236,6 +236,16 @@ def test_descriptions_say_when_it_fires_and_what_to_do(catalogue: Catalogue) -> 
     assert [(link["title"], link["url"]) for link in panel["links"]] == [("Runbook: LLMQueueDepthHigh", url)]
 
 
+def test_long_lists_are_cut_in_a_description(catalogue: Catalogue) -> None:
+    """Of forty XIDs in a condition the first stand in the description, with what the rule says to do."""
+    panel = of_alert(pages(make_plan(fleet(), catalogue))["llm-gpu"], "llm-gpu", "GPUXidError")
+    assert panel is not None
+    assert "- page (reboot): `gpu_xid:new:state{xid=~" in panel["description"]
+    assert re.search(
+        r'- ticket \(restart_app\): `gpu_xid:new:state\{xid=~"[0-9|]+…"\}`', panel["description"]
+    )
+
+
 def test_without_a_base_address_the_runbook_is_named(catalogue: Catalogue) -> None:
     """Where the fleet file says no address, a panel names the file instead of linking nowhere."""
     plan = make_plan(FLEETS["engines only"], catalogue)

@@ -71,11 +71,16 @@ def _conditions(plan: Plan, planned: PlannedAlert) -> Iterator[str]:
     alert = planned.alert
     head = f"Fires after {format_duration(alert.for_)} of" if alert.for_ else "Fires at once on"
     lines = [
-        f"- {alert.rules[i].severity}: {markdown.code(_short(plan, alert.rules[i], branch))}"
+        f"- {_kind(alert.rules[i])}: {markdown.code(_short(plan, alert.rules[i], branch))}"
         for i in planned.sources
         for branch in alert.rules[i].branches
     ]
     yield "\n".join([f"{head}:", "", *dict.fromkeys(lines)])
+
+
+def _kind(rule: Rule) -> str:
+    """Severity, with what tells a rule from the alert's others: `page (reboot)`."""
+    return f"{rule.severity} ({', '.join(rule.fixed.values())})" if rule.fixed else rule.severity
 
 
 def _short(plan: Plan, rule: Rule, branch: str) -> str:
@@ -107,7 +112,7 @@ def limits(planned: PlannedAlert) -> tuple[str, ...]:
 
 def _partly(planned: PlannedAlert) -> Iterator[str]:
     if planned.counters:
-        yield f"Sees more with {', '.join(map(markdown.code, planned.counters))}: `dcgm/counters.csv` switches it on."
+        yield f"Sees more with {', '.join(map(markdown.code, planned.counters))}: `dcgm/counters.csv` has the lines."
     if planned.state == "live" and planned.reasons:
         yield "\n".join(
             ["It does not see everywhere:", "", *(f"- {markdown.plain(r)}" for r in _few(planned.reasons))]
