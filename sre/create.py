@@ -1,12 +1,12 @@
 """New files where none are: nothing that somebody wrote is ever overwritten."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Mapping
 from pathlib import Path
 
 from sre.findings import Finding, Refused
 
 
-def create(files: Mapping[str, str], folder: Path) -> Iterator[Path]:
+def create(files: Mapping[str, str], folder: Path) -> list[Path]:
     """Write all files (name -> text) or none, and give their paths. Raises ``Refused`` where one exists already."""
     paths = {folder / name: text for name, text in files.items()}
     taken = [path for path in paths if path.exists() or path.is_symlink()]
@@ -27,7 +27,7 @@ def create(files: Mapping[str, str], folder: Path) -> Iterator[Path]:
         why = "all files are written, or none"
         fix = "name a folder that can be written to with -o, and see that there is room"
         raise Refused([Finding(str(folder), f"cannot be written to: {reason}", why, fix)]) from None
-    yield from done
+    return done
 
 
 def _taken(path: Path) -> Finding:

@@ -236,6 +236,40 @@ def fetch() -> Callable[..., bytes]:
     return ask
 
 
+DCGM_IMAGE = (
+    "GPU_TEMP", "MEMORY_TEMP", "GPU_UTIL", "FB_USED", "FB_FREE", "FB_RESERVED", "POWER_USAGE", "XID_ERRORS",
+    "UNCORRECTABLE_REMAPPED_ROWS", "CORRECTABLE_REMAPPED_ROWS", "ROW_REMAP_FAILURE", "NVLINK_BANDWIDTH_TOTAL",
+)  # fmt: skip
+"""Of dcgm-exporter's own list, without DCGM_FI_DEV_: what alerts read (etc/default-counters.csv, 4.8.2)."""
+DCGM_PROFILING = ("GR_ENGINE_ACTIVE", "DRAM_ACTIVE", "PIPE_TENSOR_ACTIVE")
+
+
+def dcgm_text(
+    cards: Sequence[Mapping[str, str]],
+    *,
+    without: Sequence[str] = (),
+    extra: Sequence[str] = (),
+    host: str = "Hostname",
+) -> str:
+    """What a dcgm-exporter prints for cards with the given labels (UUID and, where they are in use, pod)."""
+    names = [f"DCGM_FI_DEV_{name}" for name in (*DCGM_IMAGE, *extra) if name not in without]
+    names += [f"DCGM_FI_PROF_{name}" for name in DCGM_PROFILING if name not in without]
+    lines = list[str]()
+    for number, name in enumerate(names):
+        lines.append(f"# TYPE {name} gauge")
+        for index, card in enumerate(cards):
+            labels = {"gpu": str(index), "modelName": "NVIDIA H100 80GB HBM3", host: "node-a", **card}
+            inside = ",".join(f'{key}="{value}"' for key, value in labels.items())
+            lines.append(f"{name}{{{inside}}} {30 + number}")
+    return "\n".join(lines) + "\n"
+
+
+@pytest.fixture(scope="session")
+def dcgm() -> Callable[..., str]:
+    """``dcgm([{"UUID": ..., "namespace": ..., "pod": ...}])`` is the text of an exporter that has these cards."""
+    return dcgm_text
+
+
 @pytest.fixture(scope="session")
 def captures() -> Path:
     """Real and generated expositions beside the checkout; tests that want them skip where they are not."""

@@ -13,7 +13,7 @@ from sre.checks.sight import Seeing
 from sre.compile.alerts import Planner
 from sre.compile.coverage import Sight, State
 from sre.compile.plan import Plan
-from sre.findings import Finding, sort
+from sre.findings import Finding, Severity, sort
 from sre.prometheus import Server
 
 UNKNOWN = "unknown"
@@ -120,9 +120,9 @@ def _blind(plan: Plan, sights: Sights, seeing: Seeing) -> Iterator[Finding]:
         first = min(map(names.index, pools[reason]))
         where = f"pools/{first}" if len(pools[reason]) == 1 else "pools"
         what = f"{reason}: blind {'is' if len(alerts) == 1 else 'are'} {_listed(alerts)}"
-        yield Finding(
-            where, what, "an alert that reads nothing neither fires nor fails", seeing.fixes.get(reason, "")
-        )
+        severity: Severity = "warning" if reason in seeing.rightly else "error"
+        why = "an alert that reads nothing neither fires nor fails"
+        yield Finding(where, what, why, seeing.fixes[reason], severity)
 
 
 def _off(plan: Plan, sights: Sights, seeing: Seeing) -> Iterator[Finding]:

@@ -17,7 +17,8 @@ class Seeing(Coverage):
     """What each signal of each pool is, going by an observation.
 
     ``unknown`` is the state of what the observation does not cover: files show only what they are of.
-    ``fixes`` tells, for each reason found here, what helps against it; ``unseen`` are reasons of the unknown.
+    ``fixes`` tells, for each reason found here, what helps against it; ``unseen`` are reasons of the unknown,
+    ``rightly`` those of signals that not every card has.
     """
 
     def __init__(
@@ -27,6 +28,7 @@ class Seeing(Coverage):
         self._observed, self._unknown = observation, unknown
         self.fixes: dict[str, str] = {}
         self.unseen: set[str] = set()
+        self.rightly: set[str] = set()
         self.places = Places(fleet, catalogue, observation)
         # Pools of one shape are no longer alike: one of them can be without targets.
         self._shapes = {pool.name: (pool.name, "", True, frozenset[str]()) for pool in fleet.pools}
@@ -55,6 +57,8 @@ class Seeing(Coverage):
             return self._no_cards()
         if not self._observed.live:
             return self._card_signal(name, frozenset(card.id for card in self._observed.cards), "")
+        if pool.name not in (self._observed.targets or {}):
+            return self._targets(pool)
         if cards := self.places.cards_of(pool):
             return self._card_signal(name, cards, f" on the cards of {pool.name}")
         if pool.gpus is None:
@@ -129,13 +133,17 @@ class Seeing(Coverage):
         assert exporter is not None
         binding, cards_with = self._catalogue.gpus[exporter.kind], self._observed.cards_with
         sources = binding.signals.get(name, ())
-        if signal.lazy or any(cards_with.get(selector(one, signal), frozenset()) & cards for one in sources):
+        if any(cards_with.get(selector(one, signal), frozenset()) & cards for one in sources):
             return Sight()
+        where = where if any(cards_with.get(selector(one, signal)) for one in sources) else ""
         switch = next((source for source in sources if source.csv), None)
         if switch is None:
             metrics = " or ".join(source.metric for source in sources)
             return self._blind(f"{binding.kind} exposes no {metrics}{where}", f"upgrade {binding.kind}")
         reason = f"{switch.metric} is off{where}"
+        if signal.lazy:
+            reason += ", or these cards lack it"
+            self.rightly.add(reason)
         self.fixes[reason] = f"add to the exporter's counters: {line(switch)}"
         return Sight(State.NEEDS_COUNTER, (reason,), (switch.metric,))
 
