@@ -94,14 +94,16 @@ def _row(
     plan: Plan, name: str, sights: Mapping[str, Sight], certain: Mapping[str, Sight], unseen: Collection[str]
 ) -> Row:
     """``certain`` differs from ``sights`` where an answer rests on what nothing showed."""
-    alert, words, reasons = plan.catalogue.alerts[name], dict[str, str](), dict[str, None]()
+    alert, words, reasons = plan.catalogue.alerts[name], dict[str, str](), dict[str, tuple[str, ...]]()
     for pool, sight in sights.items():
         guessed = sight.state is State.LIVE and certain[pool].state is not State.LIVE
         words[pool] = UNKNOWN if guessed else WORDS[sight.state]
-        reasons |= dict.fromkeys(r for r in certain[pool].reasons if r in unseen or not guessed)
+        reasons[pool] = tuple(r for r in certain[pool].reasons if r in unseen) if guessed else sight.reasons
     state = next(word for word in _BEST_FIRST if word in words.values())
+    # Why it is off in one pool says nothing of the others.
+    said = [reason for pool in words if words[pool] != "off" or state == "off" for reason in reasons[pool]]
     severities = tuple(dict.fromkeys(rule.severity for rule in alert.rules))
-    return Row(name, severities, state, words, tuple(reasons))
+    return Row(name, severities, state, words, tuple(dict.fromkeys(said)))
 
 
 def _blind(plan: Plan, sights: Sights, seeing: Seeing) -> Iterator[Finding]:
