@@ -19,7 +19,7 @@ from sre.fleet import Fleet, Pool
 from sre.init import Discovered, FoundExporter, FoundPool
 from sre.prometheus import Server
 from sre.source import show
-from sre.units import format_duration
+from sre.units import format_duration, format_number
 
 # Target labels that tell replicas, nodes or servers apart, never pools.
 _NEVER = frozenset(
@@ -199,13 +199,12 @@ def _pool(
     pool: Pool, models: list[str], catalogue: Catalogue, observation: Observation, seeing: Seeing
 ) -> FoundPool:
     era, targets = seeing.era(pool), (observation.targets or {}).get(pool.name)
-    budgets = sorted(observation.budgets.get(pool.name, ()))
     found = FoundPool(
         name=pool.name,
         engine=pool.engine.kind,
         version=era.low if era else catalogue.engines[pool.engine.kind].versions.newest,
         model=models[0] if len(models) == 1 else None,
-        memory_budget=budgets[-1] if budgets and _is_share(budgets[-1]) else None,
+        memory_budget=_share(observation.budgets.get(pool.name, ())),
         sure=f"read off its metric names: {era}" if era else "not known: write the release that runs",
     )
     cards = seeing.places.cards_of(pool)
@@ -227,11 +226,16 @@ def _slug(model: str) -> str:
     return words.removeprefix("nvidia-") or "gpu"
 
 
-def _is_share(text: str) -> bool:
-    try:
-        return 0 < Decimal(text) <= 1
-    except ArithmeticError:
-        return False
+def _share(texts: Iterable[str]) -> str | None:
+    """The largest of the shares that engines state, as a plain number; what they print may be anything."""
+    found = list[Decimal]()
+    for text in texts:
+        try:
+            found.append(Decimal(text))
+        except ArithmeticError:
+            continue
+    shares = [share for share in found if share.is_finite() and 0 < share <= 1]
+    return format_number(max(shares)) if shares else None
 
 
 def _model(labels: Iterable[Mapping[str, str]], catalogue: Catalogue) -> str:

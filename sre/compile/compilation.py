@@ -42,9 +42,13 @@ def compile(
     findings = (*advise(plan), *notes(plan), *proofread(plan))
     if errors(findings):
         return Compilation((), findings, plan)
-    rules = operator if target == "operator" else prometheus
+    rules, plain = (operator, operator.PLAIN) if target == "operator" else (prometheus, "../prometheus")
     artefacts = [
-        a for renderer in (rules, grafana, runbooks, proofs, counters) for a in renderer.render(plan)
+        *rules.render(plan),
+        *alertmanager.render(plan, receivers),
+        *grafana.render(plan),
+        *runbooks.render(plan),
+        *proofs.render(plan, plain),
+        *counters.render(plan),
     ]
-    artefacts += alertmanager.render(plan, receivers)
     return Compilation((*artefacts, manifest.render(plan, artefacts)), findings, plan)

@@ -11,6 +11,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import replace
 
+from sre.compile import prometheus
 from sre.compile.plan import AlertRule, Group, Plan, RecordRule
 from sre.compile.prometheus import HEADER, dump, group_data
 from sre.write import Artefact
@@ -24,8 +25,13 @@ _LARGEST = 300_000
 _LONGEST_NAME = 40
 
 
+PLAIN = "rules"
+"""Where the plain rules lie for promtool, seen from the proofs: it does not read objects."""
+
+
 def render(plan: Plan) -> Iterator[Artefact]:
-    """One object per file; a group too large for one object is cut into several."""
+    """One object per file; a group too large for one object is cut into several. The proofs get plain copies."""
+    yield from prometheus.render(plan, f"proofs/{PLAIN}")
     for group in plan.groups:
         for part in _parts(group):
             yield Artefact(

@@ -23,10 +23,10 @@ def dump(data: object) -> str:
     return yaml.dump(data, Dumper=_Dumper, sort_keys=False, allow_unicode=True, width=10_000)
 
 
-def render(plan: Plan) -> Iterator[Artefact]:
+def render(plan: Plan, folder: str = "prometheus") -> Iterator[Artefact]:
     """One file per group."""
     for group in plan.groups:
-        yield Artefact(f"prometheus/{group.file}.rules.yaml", HEADER + dump({"groups": [group_data(group)]}))
+        yield Artefact(f"{folder}/{group.file}.rules.yaml", HEADER + dump({"groups": [group_data(group)]}))
 
 
 def group_data(group: Group) -> dict[str, Any]:

@@ -36,16 +36,20 @@ _WARM_UP = 120
 """Seconds after dawn in which a pool that has just appeared may still look like one that is down."""
 
 
-def render(plan: Plan) -> Iterator[Artefact]:
-    """One rule file with the fleet as far as it is simulated, and the tests over it, for one pool of each kind."""
+def render(plan: Plan, rules: str = "../prometheus") -> Iterator[Artefact]:
+    """One rule file with the fleet as far as it is simulated, and the tests over it, for one pool of each kind.
+
+    ``rules`` is where the plain rule files lie, seen from the proofs.
+    """
     for pool in representatives(plan):
-        yield from Prover(plan, pool).artefacts()
+        yield from Prover(plan, pool, rules).artefacts()
 
 
 class Prover:
     """Writes the proofs of one pool."""
 
-    def __init__(self, plan: Plan, pool: Pool) -> None:
+    def __init__(self, plan: Plan, pool: Pool, rules: str) -> None:
+        self._rules = rules
         self._plan, self._pool, self._name = plan, pool, file_name(pool.name)
         self._interval = int(plan.fleet.evaluation_interval)
         self._site = Site(
@@ -104,7 +108,7 @@ class Prover:
         group = next(group for group in self._plan.groups if group.name == "llm-fleet")
         rules = tuple(r for r in group.rules if isinstance(r, RecordRule) and self._concerns(r))
         kept = Group(group.name, group.file, group.interval, rules)
-        return (f"{HEADER}# The rules of ../prometheus/{group.file}.rules.yaml that concern the simulated pool; the others would "
+        return (f"{HEADER}# The rules of {self._rules}/{group.file}.rules.yaml that concern the simulated pool; the others would "
                 "only be down.\n" + dump({"groups": [group_data(kept)]}))
 
     def _concerns(self, rule: RecordRule) -> bool:
@@ -114,7 +118,7 @@ class Prover:
     def _file(self, chapter: Chapter, cases: list[Case]) -> str:
         groups = [group for group in self._plan.groups if self._reads(chapter, group)]
         own = f"{self._name}.fleet.rules.yaml"
-        files = [own if g.name == "llm-fleet" else f"../prometheus/{g.file}.rules.yaml" for g in groups]
+        files = [own if g.name == "llm-fleet" else f"{self._rules}/{g.file}.rules.yaml" for g in groups]
         order = [name for name in _ORDER if name in {group.name for group in groups}]
         head = {"rule_files": files, "evaluation_interval": format_duration(self._interval), "group_eval_order": order}
         until = max(case.timeline.count for case in cases) - 1
