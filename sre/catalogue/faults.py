@@ -100,7 +100,7 @@ def _seconds(value: object) -> object:
 
 Number = Annotated[Formula, BeforeValidator(_formula)]
 Seconds = Annotated[int, BeforeValidator(_seconds)]
-Target = Literal["pool", "replica", "card"]
+Target = Literal["pool", "replica", "card", "neighbour"]
 
 
 class _Model(BaseModel):
@@ -121,7 +121,7 @@ class Step(_Model):
     """A change ``at`` seconds after the fault's start, to the whole pool or to one replica or card of it."""
 
     at: Seconds = Field(0, description="seconds after the start")
-    on: Target = Field("pool", description="what is hit: the pool, its first replica with its cards, or that replica's first card")
+    on: Target = Field("pool", description="what is hit: the pool, its first replica with its cards, that replica's first card, or the pool's last one")
     set: Changes = Field(default_factory=dict, description="inputs of the simulated fleet and their new values")
     hide: tuple[str, ...] = Field((), description="signals that are no longer exposed")
 
@@ -151,7 +151,7 @@ class Fault(Story):
 
     name: str = ""
     says: str = Field(description="what goes wrong, in one sentence")
-    history: Seconds = Field(900, description="seconds of health before the start")
+    history: Seconds = Field(360, description="seconds of health before the start")
     quiet: Seconds = Field(0, description="seconds without any request between the healthy history and the start")
     clock: Literal["any", "business", "night"] = Field("any", description="when it starts, in the fleet's business hours")
     onset: Seconds = Field(0, description="seconds from the start until the fault has happened: `within` counts from here")
@@ -162,6 +162,8 @@ class Fault(Story):
     value: Number | None = Field(
         None, description="the number in the sentence, over recorded series, where it is not the series that the alert shows")
     numbers: bool = Field(True, description="false: the numbers are in motion, only that the alert fires is asserted")
+    asserted: Seconds | None = Field(
+        None, description="seconds after which the sentence is asserted, where its numbers move again before `within` is over")
     fades: Seconds | None = Field(
         None, description="seconds until its alerts resolve although nothing is mended: they tell news, not states")
     holds: dict[str, Number] = Field(default_factory=dict, description="PromQL and the number that it must give meanwhile")

@@ -34,7 +34,7 @@ class Case:
         """What is hit: cards, or replicas where there are none."""
         everything = sorted(self.timeline.places, key=lambda place: (place.replica, place.card or 0))
         cards = [place for place in everything if place.card is not None] or everything
-        hit = {step.on for step in self.story.steps if step.set or step.hide}
+        hit = {step.on for step in self.story.steps if step.set or step.hide} - {"neighbour"}
         if "pool" in hit:
             return tuple(cards)
         return tuple(p for p in cards if p.replica == 0 and ("replica" in hit or not p.card))
@@ -42,7 +42,7 @@ class Case:
     def due(self, proven: Proven, interval: int) -> int:
         """The scrape by which a rule has fired. The fault struck just after the scrape before the first that sees it."""
         late = 3 if interval > 30 else 0  # `within` is promised for 30 s; longer steps take a few steps longer
-        return self.timeline.onset - 1 + proven.alert.within // interval + late
+        return self.timeline.onset - 1 + (self.fault.asserted or proven.alert.within) // interval + late
 
 
 class Cases:
@@ -78,7 +78,7 @@ class Cases:
 
     def _last(self, fault: Fault, rules: tuple[Proven, ...]) -> int:
         """Seconds from the onset to the last question."""
-        within = max((p.alert.within + (90 if self._interval > 30 else 0) for p in rules), default=fault.lasts)
+        within = fault.asserted or max((p.alert.within + (90 if self._interval > 30 else 0) for p in rules), default=fault.lasts)
         return max(within, fault.fades or 0)
 
     def _possible(self, fault: Fault) -> bool:
@@ -118,7 +118,7 @@ class Chapters:
         """The file that a case belongs to."""
         topic = self._topic(case)
         baseline = case.fault.history >= _LONG
-        everything = topic in ("silence", "meta", "usage")
+        everything = topic in ("silence", "meta") or "recorded" in _inputs(case.fault)
         cards = everything or topic == "hardware" or bool(_inputs(case.fault) & CARD.keys()) or any(self._reads_cards(p) for p in case.about)
         parts = [topic, "cards" if cards and not everything and topic != "hardware" else "", "baseline" if baseline else "",
                  case.fault.clock if case.timeline.dawn else ""]

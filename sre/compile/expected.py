@@ -87,13 +87,13 @@ class Expectations:
         if not any(proven.called(word) for word in fault.also):
             return False
         limit = self._limit(proven.rule) if proven.rule.threshold else None
-        value = self._value(proven, {}, truth, place, index)
+        value = self._value(proven, fault, {}, truth, place, index)
         return limit is None or (value is not None and (value < limit if proven.alert.below else value > limit))
 
     def _fired(self, proven: Proven, fault: Fault, truth: Truth, place: Place, index: int) -> Iterator[Fired]:
         for more in fault.labels.get(proven.alert.name, ({},)):
             labels = {**proven.rule.fixed, "severity": proven.rule.severity, **self._place_labels(proven.alert, place), **more}
-            annotations = self._annotations(proven, labels, truth, place, index) if fault.numbers else None
+            annotations = self._annotations(proven, fault, labels, truth, place, index) if fault.numbers else None
             yield Fired(labels, annotations)
 
     # --- labels --------------------------------------------------------------------------------------------------------
@@ -128,10 +128,11 @@ class Expectations:
     # --- words -----------------------------------------------------------------------------------------------------------
 
     def _annotations(
-        self, proven: Proven, labels: Mapping[str, str], truth: Truth, place: Place, index: int
+        self, proven: Proven, fault: Fault, labels: Mapping[str, str], truth: Truth, place: Place, index: int
     ) -> dict[str, str]:
         fleet, name = self._plan.fleet, proven.alert.name
-        words = {field: self._word(field, proven, labels, truth, place, index) for field in text.fields(proven.rule.description)}
+        words = {field: self._word(field, proven, fault, labels, truth, place, index)
+                 for field in text.fields(proven.rule.description)}
         found = {
             "summary": proven.alert.summary,
             "description": text.render(proven.rule.description, words),
@@ -150,11 +151,11 @@ class Expectations:
         return self._plan.identity.replica_label if word == "replica" else word
 
     def _word(
-        self, field: str, proven: Proven, labels: Mapping[str, str], truth: Truth, place: Place, index: int
+        self, field: str, proven: Proven, fault: Fault, labels: Mapping[str, str], truth: Truth, place: Place, index: int
     ) -> str:
         catalogue, rule = self._plan.catalogue, proven.rule
         if field == "value":
-            return _written(self._value(proven, labels, truth, place, index), rule.unit or "")
+            return _written(self._value(proven, fault, labels, truth, place, index), rule.unit or "")
         if field == "threshold":
             return _written(self._limit(rule), catalogue.thresholds[rule.threshold or ""].unit)
         if "|" in field:
@@ -165,10 +166,12 @@ class Expectations:
         return labels[self._label(field)]
 
     def _value(
-        self, proven: Proven, labels: Mapping[str, str], truth: Truth, place: Place, index: int
+        self, proven: Proven, fault: Fault, labels: Mapping[str, str], truth: Truth, place: Place, index: int
     ) -> float | None:
-        """The number that the rule gives: its fault's formula, the series that its alert shows, or 1 for a state."""
+        """The number that the rule gives: a fault's formula, the series that its alert shows, or 1 for a state."""
         formula = self._plan.catalogue.faults[proven.rule.fault].value
+        if fault.value and any(proven.called(word) for word in fault.fires):
+            formula = fault.value
         if formula:
             known = {n: truth.value(n, place, index) if references.series(n) else truth.inputs[n] for n in formula.names}
             return formula.value(known)

@@ -29,7 +29,7 @@ class CardMetrics:
     def series(self, place: Place, signals: dict[Key, Samples], stretches: tuple[Stretch, ...]) -> Iterator[Named]:
         """Everything that the exporter shows of one card, every counter of the binding switched on."""
         newest, inputs = self._binding.versions.newest, stretches[-1].inputs
-        upgraded = [bool(s.inputs["upgraded"]) for s in stretches]
+        upgraded = [bool(s.inputs["upgraded"]) and self._version != newest for s in stretches]
         for version, wanted in ((self._version, False), (newest, True)):
             spans = [(s.count, now == wanted) for s, now in zip(stretches, upgraded, strict=True)]
             if any(shown for _, shown in spans):

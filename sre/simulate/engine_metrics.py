@@ -1,6 +1,6 @@
 """An engine's signals under the names and labels of a release, as its binding knows them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from functools import cache
 
 from sre.catalogue.model import Binding, MetricSource
@@ -29,20 +29,18 @@ class EngineMetrics:
 
     def series(self, number: int, engine: Engine, stretches: tuple[Stretch, ...]) -> Iterator[Named]:
         """Everything that one replica exposes, and what it exposes beside the point."""
-        renamed = [bool(s.inputs["renamed"]) for s in stretches]
-        if not any(renamed):
-            yield from self._series(number, trimmed(engine.signals).items(), self._version, stretches)
-            return
-        for version, wanted in ((self._version, False), (self._other, True)):
-            spans = [(s.count, name == wanted) for s, name in zip(stretches, renamed, strict=True)]
-            shown = ((key, samples.only(spans)) for key, samples in trimmed(engine.signals).items())
-            yield from self._series(number, shown, version, stretches)
+        renamed, signals = [bool(s.inputs["renamed"]) for s in stretches], trimmed(engine.signals)
+        found = dict(self._series(number, signals, self._version, stretches))
+        if any(renamed):
+            other = dict(self._series(number, signals, self._other, stretches))
+            found = _either(found, other, [(s.count, new) for s, new in zip(stretches, renamed, strict=True)])
+        yield from found.items()
 
     def _series(
-        self, number: int, signals: Iterable[tuple[Key, Samples]], version: str, stretches: tuple[Stretch, ...]
+        self, number: int, signals: dict[Key, Samples], version: str, stretches: tuple[Stretch, ...]
     ) -> Iterator[Named]:
         twice = stretches[-1].inputs["leaked_pid"]
-        for key, samples in signals:
+        for key, samples in signals.items():
             for name, leaked in self._names(number, key, version):
                 yield name, samples
                 if twice and key[0] in GAUGES:
@@ -79,6 +77,12 @@ class EngineMetrics:
             if "handler=" in source.matchers:
                 labels = {**self._site.replica(0), "handler": "none", "method": "GET", "status": "4xx"}
                 yield series(source.metric, labels), Samples((Run(count, 500.0, 100.0),))
+
+
+def _either(old: dict[str, Samples], new: dict[str, Samples], spans: list[tuple[int, bool]]) -> dict[str, Samples]:
+    """Names of one release while the spans say so, and of the other else; a name that both have goes on."""
+    before = {name: s if name in new else s.only((n, not inside) for n, inside in spans) for name, s in old.items()}
+    return before | {name: s.only(spans) for name, s in new.items() if name not in old}
 
 
 def shown(source: MetricSource, version: str) -> bool:

@@ -65,7 +65,8 @@ def lay_out(
     onset = max([start + ceil(fault.onset / interval), *(c.index for c in changes if "restarted" in c.values)])
     count = max(onset + ceil(seconds / interval), until) + 1
     places = [Place(r, c) for r in range(shape[0]) for c in (None, *range(shape[1]))]
-    return Timeline(count, start, onset, dawn, {p: _stretches(p, base, changes, count, dawn) for p in places})
+    return Timeline(count, start, onset, dawn, {
+        p: _stretches([c for c in changes if _hits(c, p, places[-1])], base, count, dawn) for p in places})
 
 
 def _values(formulas: Mapping[str, Formula], known: Known, base: dict[str, float]) -> dict[str, float]:
@@ -95,19 +96,19 @@ def _step(step: Step, base: dict[str, float], known: Known, index: int, interval
     yield _Change(index, step.on, values, frozenset(step.hide))
 
 
-def _hits(change: _Change, place: Place) -> bool:
+def _hits(change: _Change, place: Place, last: Place) -> bool:
     if change.on == "pool":
         return True
+    if change.on == "neighbour":
+        return place == last
     return place.replica == 0 and (change.on == "replica" or place.card == 0)
 
 
-def _stretches(
-    place: Place, base: dict[str, float], changes: list[_Change], count: int, dawn: int
-) -> tuple[Stretch, ...]:
+def _stretches(changes: list[_Change], base: dict[str, float], count: int, dawn: int) -> tuple[Stretch, ...]:
     at, inputs, hidden = 0, dict(base), frozenset[str]()
     stretches = [Stretch(dawn, {**inputs, "asleep": 1.0})] if dawn else []
     at = dawn
-    for change in sorted((c for c in changes if _hits(c, place)), key=lambda c: c.index):
+    for change in sorted(changes, key=lambda c: c.index):
         if change.index > at:
             stretches.append(Stretch(change.index - at, inputs, hidden))
             at = change.index

@@ -141,8 +141,10 @@ class Truth:
     def links(self, place: Place) -> Reading:
         """Megabytes over a replica's links per generated token."""
         cards = [self.mean(self.card("gpu_nvlink_bandwidth", p), 600) for p in self._pool.cards if p.replica == place.replica]
-        tokens = cache(self.replica_rate("generation_tokens", place, 300))
-        return _over(lambda at: self._sum(card(at) for card in cards), self.mean(tokens, 600))
+        tokens = self.replica_rate("generation_tokens", place, 600)
+        ratio = _over(lambda at: self._sum(card(at) for card in cards), tokens)
+        # The first ten minutes of a replica say too little of its tokens.
+        return lambda at: None if tokens(at - 600 // self._windows.interval) is None else ratio(at)
 
     def grown(self, name: str, place: Place) -> Reading:
         """Whole steps that a card's lifetime count took within the hour."""
