@@ -6,8 +6,10 @@ from pathlib import Path
 
 import pytest
 import yaml
+from click.testing import CliRunner
 
 from sre.catalogue.load import load as load_catalogue
+from sre.cli import main
 from sre.compile.alertmanager import render
 from sre.compile.planning import make_plan
 from sre.content import root
@@ -324,3 +326,26 @@ def test_nothing_is_inhibited_by_what_cannot_fire(catalogue, tmp_path):
     text = written(make_plan(fleet, catalogue), tmp_path).read_text()
     assert "GPU" not in text
     assert "LLMEngineDown" in text
+
+
+class TestGenerate:
+    def generate(self, tmp_path, receivers):
+        (tmp_path / "receivers.yaml").write_text(receivers)
+        text = EXAMPLE.read_text() + "receivers: ./receivers.yaml\n"
+        (tmp_path / "fleet.yaml").write_text(text)
+        arguments = ["generate", str(tmp_path / "fleet.yaml"), "-o", str(tmp_path / "out")]
+        return CliRunner().invoke(main, arguments, catch_exceptions=False)
+
+    def test_the_fleets_own_receivers_are_written(self, tmp_path):
+        """The file that the fleet names ends up in the configuration, and amtool accepts it."""
+        assert self.generate(tmp_path, RECEIVERS).exit_code == 0
+        path = tmp_path / "out" / "alertmanager" / "alertmanager.yaml"
+        assert routed(path, severity="page", team="documents") == "documents-page"
+        assert routed(path, severity="info", team="documents") == "info"
+
+    def test_receivers_that_miss_a_route_stop_everything(self, tmp_path):
+        """A receiver short is bad input: told with file and line, and nothing is written."""
+        result = self.generate(tmp_path, RECEIVERS.replace("name: watchdog", "name: watchdogs"))
+        assert result.exit_code == 2
+        assert "receivers.yaml:3: error: there is no receiver `watchdog`" in result.stderr
+        assert not (tmp_path / "out").exists()

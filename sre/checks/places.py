@@ -41,9 +41,17 @@ class Places:
         """Card -> the pools that it joins."""
         return {card.id: frozenset(self._claims(card)) for card in self._observed.cards}
 
+    @cached_property
+    def _owned(self) -> dict[str, frozenset[CardId]]:
+        found = defaultdict[str, set[CardId]](set)
+        for card, pools in self.claims.items():
+            if len(pools) == 1:
+                found[min(pools)].add(card)
+        return {pool: frozenset(cards) for pool, cards in found.items()}
+
     def cards_of(self, pool: Pool) -> frozenset[CardId]:
         """The cards that are this pool's and no other's."""
-        return frozenset(card for card, pools in self.claims.items() if pools == {pool.name})
+        return self._owned.get(pool.name, frozenset())
 
     def card_place(self, labels: Mapping[str, str], *, honor: bool | None = None) -> Place:
         """Where a card's series says it is; with ``honor`` as if the scrape job had that ``honor_labels``."""

@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from sre.cli.inputs import Inputs, read_inputs
+from sre.cli.inputs import read_inputs
 from sre.cli.report import FOUND, exits, report
 from sre.cli.server import connect, server_options
 from sre.compile.planning import make_plan
@@ -49,7 +49,7 @@ def doctor(
             read_files((*files, *more_files), inputs.fleet), inputs.fleet, inputs.catalogue
         )
         found = diagnose(plan, observation)
-    findings = _located(inputs, [*inputs.warnings, *more, *found.findings])
+    findings = [*inputs.warnings, *more, *map(inputs.located, found.findings)]
     if form == "json":
         data = {
             "origin": found.origin,
@@ -63,7 +63,3 @@ def doctor(
         show(found.origin, found.alerts)
         report(findings)
     sys.exit(FOUND if errors(findings) else 0)
-
-
-def _located(inputs: Inputs, findings: list[Finding]) -> list[Finding]:
-    return [inputs.located(finding) for finding in findings]
