@@ -39,7 +39,8 @@ class Exposure:
         suffix = name[len(signal) :]
         sources = self.binding.signals[signal]
         found = [self._source(s, suffix, selector, tail, function) for s in sources]
-        return found[0] if len(found) == 1 else f"({' or '.join(found)})"
+        # Renamed once, behind the `or`: servers parse and evaluate every byte of this at every interval.
+        return rename(found[0] if len(found) == 1 else f"({' or '.join(found)})", self.renames)
 
     def _source(
         self, source: MetricSource, suffix: str, selector: str | None, tail: str, function: str | None
@@ -48,7 +49,7 @@ class Exposure:
         raw = f"{source.metric}{suffix}" + (f"{{{','.join(matchers)}}}" if matchers else "") + tail
         called = f"{function}({raw})" if function else raw
         labels = [(to, old, "(.+)") for to, old in source.labels.items() if to != old]
-        renamed = rename(called, [*self.renames, *labels])
+        renamed = rename(called, labels)
         return f"({renamed} * {source.scale})" if source.scale else renamed
 
 
