@@ -9,23 +9,31 @@ MOST = 3
 
 
 def representatives(plan: Plan) -> tuple[Pool, ...]:
-    """The smallest pool of each kind, the kind with the most alerts first.
+    """For each kind the pool that most alerts watch; among those one with links between its cards, the smallest.
 
-    A kind is what rules can tell apart: the names that the engine's release exposes, who waits for the answers, links between
-    cards.
+    A kind is what rules can tell apart: the names that the engine's release exposes. Pools of one kind share every
+    rule and differ in recorded numbers only, so one of them proves the rules for all.
     """
     kinds: dict[tuple[object, ...], list[Pool]] = {}
     for pool in plan.fleet.pools:
         kinds.setdefault(_kind(plan, pool), []).append(pool)
-    chosen = [min(pools, key=_size) for pools in kinds.values()]
-    return tuple(sorted(chosen, key=lambda pool: -_alerts(plan, pool))[:MOST])
+    chosen = [min(pools, key=lambda pool: _rank(plan, pool)) for pools in kinds.values()]
+    return tuple(sorted(chosen, key=lambda pool: _rank(plan, pool))[:MOST])
 
 
 def _kind(plan: Plan, pool: Pool) -> tuple[object, ...]:
     binding = plan.catalogue.engines[pool.engine.kind]
-    names = tuple(source.metric for sources in binding.signals.values() for source in sources
-                  if in_range(source, pool.engine.version))
-    return binding.kind, names, pool.interactive, bool(pool.gpus), bool(pool.gpus and pool.gpus.per_replica > 1)
+    return binding.kind, *(
+        source.metric
+        for sources in binding.signals.values()
+        for source in sources
+        if in_range(source, pool.engine.version)
+    )
+
+
+def _rank(plan: Plan, pool: Pool) -> tuple[int, bool, bool, int]:
+    linked = bool(pool.gpus and pool.gpus.per_replica > 1)
+    return (-_alerts(plan, pool), not linked, *_size(pool))
 
 
 def _size(pool: Pool) -> tuple[bool, int]:
