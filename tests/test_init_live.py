@@ -130,7 +130,7 @@ def test_the_exporter_is_recognized_by_its_labels_and_list(found):
 def test_intervals_are_those_of_the_scrapes(found):
     """Scrapes as they are configured; rules at most twice a minute."""
     fleet, _, _ = found("kubernetes")
-    assert (fleet.scrape_interval, fleet.evaluation_interval) == (1, 30)
+    assert (fleet.scrape_interval, fleet.evaluation_interval) == (2, 30)
 
 
 def test_bare_metal_joins_over_hosts(found):

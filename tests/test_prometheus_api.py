@@ -110,7 +110,7 @@ class TestRealServers:
             "chat-70b",
             "page-0",
             "up",
-            1,
+            2,
         )
         (group,) = prometheus.rules()
         assert (group.name, group.interval) == ("llm-engine", 2.0)
