@@ -3,10 +3,12 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import islice
 from pathlib import PurePosixPath
 
 from sre.catalogue import references
 from sre.catalogue.faults import CARD, Fault, Story
+from sre.catalogue.model import Rule
 from sre.compile.expected import Expectations, Proven
 from sre.compile.opening import opening
 from sre.compile.plan import Plan
@@ -26,6 +28,7 @@ class Case:
     story: Story
     rules: tuple[Proven, ...]
     about: tuple[Proven, ...]
+    simulator: Simulator
     timeline: Timeline
     seconds: int
 
@@ -41,44 +44,69 @@ class Case:
 
     def due(self, proven: Proven, interval: int) -> int:
         """The scrape by which a rule has fired. The fault struck just after the scrape before the first that sees it."""
-        late = 3 if interval > 30 else 0  # `within` is promised for 30 s; longer steps take a few steps longer
-        return self.timeline.onset - 1 + (self.fault.asserted or proven.alert.within) // interval + late
+        return self.timeline.onset - 1 + (self.fault.asserted or proven.alert.within + late(interval)) // interval
+
+
+def late(interval: int) -> int:
+    """Seconds beyond `within`, which is promised for steps of 30 s: with longer ones each link of the chain may take one more."""
+    return 3 * interval if interval > 30 else 0
 
 
 class Cases:
     """All cases of one pool."""
 
-    def __init__(self, plan: Plan, expectations: Expectations, simulator: Simulator) -> None:
-        self._plan, self._expectations, self._simulator = plan, expectations, simulator
-        self._interval = simulator.shape.interval
+    def __init__(self, plan: Plan, expectations: Expectations, whole: Simulator, single: Simulator) -> None:
+        """``whole`` simulates every replica that a fault needs; neighbours, in which nothing fires, need a ``single`` one."""
+        self._plan, self._expectations, self._simulator, self._single = plan, expectations, whole, single
+        self._interval = whole.shape.interval
 
-    def all(self) -> Iterator[Case]:
-        """In the order of the fault catalogue; what this fleet cannot see or show is left out."""
+    def all(self, *, briefly: bool = False) -> Iterator[Case]:
+        """In the order of the fault catalogue; what this fleet cannot see or show is left out.
+
+        ``briefly`` leaves out what another pool of the same engine has proven, and keeps health and the faults of promises that
+        this pool does not give.
+        """
         for fault in self._plan.catalogue.faults.values():
-            yield from self._of(fault)
+            if not briefly:
+                yield from self._of(fault)
+            elif fault.name == "healthy" or any(self._unpromised(rule) for rule in self._named(fault)):
+                yield from islice(self._of(fault), 1)
 
     def _of(self, fault: Fault) -> Iterator[Case]:
         rules = self._expectations.firing(fault)
-        named = any(rule.fault == fault.name for alert in self._plan.catalogue.alerts.values() for rule in alert.rules)
-        if (named or fault.fires) and not rules:
+        if not (rules or self._sat_through(fault)):
             return
         dawn = opening(self._plan.fleet, fault.clock, fault.history + fault.quiet, self._last(fault, rules))
         if dawn is None or not self._possible(fault):
             return
         yield self._case(fault.name, fault, fault, rules, rules, dawn)
-        for name, story in fault.silent.items():
+        for name, story in fault.silent.items() if rules else ():
             yield self._case(f"{fault.name}, {name}", fault, story, (), rules, dawn)
+
+    def _sat_through(self, fault: Fault) -> bool:
+        """Whether no alert is to fire: it is meant for none, or for those with a promise that this pool does not give."""
+        named = self._named(fault)
+        return all(map(self._unpromised, named)) if named else not fault.fires
+
+    def _named(self, fault: Fault) -> list[Rule]:
+        return [rule for alert in self._plan.catalogue.alerts.values() for rule in alert.rules if rule.fault == fault.name]
+
+    def _unpromised(self, rule: Rule) -> bool:
+        return bool(rule.threshold) and self._simulator.shape.thresholds[rule.threshold or ""] is None
 
     def _case(
         self, name: str, fault: Fault, story: Story, rules: tuple[Proven, ...], about: tuple[Proven, ...], dawn: int
     ) -> Case:
         seconds = self._last(fault, about)
-        timeline = self._simulator.lay_out(story, fault, seconds, dawn // self._interval)
-        return Case(name, fault, story, rules, about, timeline, seconds)
+        simulator = self._simulator if story is fault else self._single
+        timeline = simulator.lay_out(story, fault, seconds, dawn // self._interval)
+        return Case(name, fault, story, rules, about, simulator, timeline, seconds)
 
     def _last(self, fault: Fault, rules: tuple[Proven, ...]) -> int:
         """Seconds from the onset to the last question."""
-        within = fault.asserted or max((p.alert.within + (90 if self._interval > 30 else 0) for p in rules), default=fault.lasts)
+        alerts = [p.alert for p in rules] or [a for a in self._plan.catalogue.alerts.values()
+                                              if any(rule.fault == fault.name for rule in a.rules)]
+        within = fault.asserted or max((alert.within + late(self._interval) for alert in alerts), default=fault.lasts)
         return max(within, fault.fades or 0)
 
     def _possible(self, fault: Fault) -> bool:
@@ -88,9 +116,10 @@ class Cases:
             return False
         if "recorded" in inputs and not shape.gateway:
             return False
-        limits = (shape.thresholds.get(n, 0.0) for step in fault.steps for f in step.set.values() for n in f.names)
-        needed = any(n in CARD for n in inputs) and not shape.cards
-        return not needed and None not in limits
+        if any(name in CARD for name in inputs) and not shape.cards:
+            return False
+        known = {**shape.usual, **shape.thresholds, "healthy": 0.0}
+        return all(formula.value(known) is not None for formula in fault.set.values())
 
 
 def _inputs(fault: Fault) -> frozenset[str]:

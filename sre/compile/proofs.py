@@ -5,7 +5,7 @@ one part of the rules; a series that several cases share is written once and ref
 """
 
 from collections.abc import Iterable, Iterator
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 from sre.catalogue.model import Binding
@@ -41,8 +41,8 @@ def render(plan: Plan, rules: str = "../prometheus") -> Iterator[Artefact]:
 
     ``rules`` is where the plain rule files lie, seen from the proofs.
     """
-    for pool in representatives(plan):
-        yield from Prover(plan, pool, rules).artefacts()
+    for chosen in representatives(plan):
+        yield from Prover(plan, chosen.pool, rules).artefacts(briefly=not chosen.whole)
 
 
 class Prover:
@@ -57,12 +57,12 @@ class Prover:
             bool(plan.fleet.gpu_exporter and plan.fleet.gpu_exporter.honor_labels),
             plan.fleet.usage_exporter.job if plan.fleet.usage_exporter else "")
         self._expectations = Expectations(plan, pool, self._site)
-        self._simulator = Simulator(self._shape)
+        self._whole, self._single = Simulator(self._shape), Simulator(replace(self._shape, replicas=1))
 
-    def artefacts(self) -> Iterator[Artefact]:
-        """Everything that is proven about this pool."""
+    def artefacts(self, *, briefly: bool = False) -> Iterator[Artefact]:
+        """Everything that is proven about this pool; ``briefly`` only what its missing promises change."""
         chapters, sort = dict[Chapter, list[Case]](), Chapters(self._plan)
-        for case in Cases(self._plan, self._expectations, self._simulator).all():
+        for case in Cases(self._plan, self._expectations, self._whole, self._single).all(briefly=briefly):
             chapters.setdefault(sort.of(case), []).append(case)
         yield Artefact(f"proofs/{self._name}.fleet.rules.yaml", self._fleet_rules())
         for chapter, cases in chapters.items():
@@ -97,10 +97,9 @@ class Prover:
         usage = next(iter(catalogue.usage.values()), None) if self._plan.fleet.usage_exporter else None
         return Exposition(self._site, (self._binding, self._pool.engine.version), cards, usage)
 
-    @cached_property
-    def _silent(self) -> int:
+    def _silent(self, simulated: Simulated) -> int:
         """Declared replicas that only answer their scrapes."""
-        return max(0, self._pool.replicas_min - self._shape.replicas)
+        return max(0, self._pool.replicas_min - simulated.shape.replicas)
 
     # --- files -----------------------------------------------------------------------------------------------------------
 
@@ -134,8 +133,8 @@ class Prover:
         return wanted.get(group.name, False)
 
     def _write(self, page: "_Page", case: Case, until: int) -> None:
-        timeline = self._simulator.lay_out(case.story, case.fault, case.seconds, case.timeline.dawn, until)
-        simulated = self._simulator.simulate(timeline)
+        timeline = case.simulator.lay_out(case.story, case.fault, case.seconds, case.timeline.dawn, until)
+        simulated = case.simulator.simulate(timeline)
         page.begin(case.name, case.fault.says if case.story is case.fault else "")
         for name, samples in (self._exposition.series(simulated) | self._others(simulated)).items():
             page.series(name, samples)
@@ -144,14 +143,14 @@ class Prover:
     def _others(self, simulated: Simulated) -> dict[str, Samples]:
         dawn, count = simulated.timeline.dawn, simulated.timeline.count
         runs = (Run(dawn, None), Run(count - dawn, 1.0))
-        first = self._shape.replicas
-        return {series("up", self._site.replica(first + n)): Samples.joined(runs) for n in range(self._silent)}
+        first = simulated.shape.replicas
+        return {series("up", self._site.replica(first + n)): Samples.joined(runs) for n in range(self._silent(simulated))}
 
     # --- what must be true -------------------------------------------------------------------------------------------------
 
     def _questions(self, case: Case, simulated: Simulated) -> "Questions":
         asked, line = Questions(self._interval), simulated.timeline
-        truth = Truth(simulated, self._silent)
+        truth = Truth(simulated, self._silent(simulated))
         allowed, begin = self._expectations.allowed(case.story), line.dawn + bool(line.dawn) * _WARM_UP // self._interval
         due = {p.alert.name: case.due(p, self._interval) for p in case.rules if p.alert.name != "Watchdog"}
         end = max([*due.values(), line.onset + case.seconds // self._interval - 1])

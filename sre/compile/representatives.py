@@ -1,5 +1,7 @@
 """Which pools are proven: one of each kind, so that proofs do not grow with the fleet."""
 
+from dataclasses import dataclass
+
 from sre.compile.coverage import in_range
 from sre.compile.plan import Plan
 from sre.fleet import Pool
@@ -8,20 +10,33 @@ MOST = 3
 """Kinds that are proven; a fleet of more differs in details that no rule sees."""
 
 
-def representatives(plan: Plan) -> tuple[Pool, ...]:
+@dataclass(frozen=True)
+class Representative:
+    """A pool to be proven; ``whole`` where no other has proven the same rules already."""
+
+    pool: Pool
+    whole: bool
+
+
+def representatives(plan: Plan) -> tuple[Representative, ...]:
     """For each kind the pool that most alerts watch; among those one with links between its cards, the smallest.
 
-    A kind is what rules can tell apart: the names that the engine's release exposes. Pools of one kind share every
-    rule and differ in recorded numbers only, so one of them proves the rules for all.
+    A kind is what rules can tell apart: the names that the engine's release exposes, and whether people wait for the answers.
+    Pools of one kind share every rule and differ in recorded numbers only, so one of them proves the rules for all.
     """
     kinds: dict[tuple[object, ...], list[Pool]] = {}
     for pool in plan.fleet.pools:
-        kinds.setdefault(_kind(plan, pool), []).append(pool)
-    chosen = [min(pools, key=lambda pool: _rank(plan, pool)) for pools in kinds.values()]
-    return tuple(sorted(chosen, key=lambda pool: _rank(plan, pool))[:MOST])
+        kinds.setdefault((_names(plan, pool), pool.interactive), []).append(pool)
+    chosen = sorted((min(pools, key=lambda pool: _rank(plan, pool)) for pools in kinds.values()), key=lambda p: _rank(plan, p))
+    proven = set[tuple[str, ...]]()
+    found = []
+    for pool in chosen[:MOST]:
+        found.append(Representative(pool, _names(plan, pool) not in proven))
+        proven.add(_names(plan, pool))
+    return tuple(found)
 
 
-def _kind(plan: Plan, pool: Pool) -> tuple[object, ...]:
+def _names(plan: Plan, pool: Pool) -> tuple[str, ...]:
     binding = plan.catalogue.engines[pool.engine.kind]
     return binding.kind, *(
         source.metric

@@ -24,7 +24,7 @@ class CardMetrics:
 
     def __init__(self, binding: Binding, version: str, site: Site) -> None:
         self._binding, self._version, self._site = binding, version, site
-        self._labels, self._on = cache(self._card_labels), cache(self._switched_on)
+        self._labels, self._on, self._names = cache(self._card_labels), cache(self._switched_on), cache(self._named)
 
     def series(self, place: Place, signals: dict[Key, Samples], stretches: tuple[Stretch, ...]) -> Iterator[Named]:
         """Everything that the exporter shows of one card, every counter of the binding switched on."""
@@ -39,33 +39,47 @@ class CardMetrics:
     def _series(
         self, place: Place, signals: Iterable[tuple[Key, Samples]], version: str, inputs: dict[str, float]
     ) -> Iterator[Named]:
-        told = set[str]()
+        shape = (bool(inputs["mig"]), bool(inputs["shared"]), bool(inputs["unprofiled"]))
         for key, samples in signals:
-            for source in self._on(key[0], version):
-                if inputs["unprofiled"] and "_PROF_" in source.metric:
-                    continue
-                if source.metric in told and not key[1]:
-                    continue  # two signals, one metric: presence is read off the temperature
-                told.add(source.metric)
-                own = self._own(source, key, version)
-                for labels in self._copies(place, version, inputs):
-                    yield from _coded(source, {**labels, **own}, _scaled(samples, source), version)
+            for source, factor, copies in self._names(place, key, version, shape):
+                scaled = samples if factor == 1 else samples.times(factor)
+                if _latched(source, version):
+                    yield from _coded(source, copies, scaled)
+                else:
+                    yield from ((name, scaled) for name, _ in copies)
 
-    def _own(self, source: MetricSource, key: Key, version: str) -> dict[str, str]:
+    def _named(
+        self, place: Place, key: Key, version: str, shape: tuple[bool, bool, bool]
+    ) -> tuple[tuple[MetricSource, float, tuple[tuple[str, dict[str, str]], ...]], ...]:
+        """Each metric that tells a signal: its factor, and its series as names with their labels."""
+        found = []
+        for source in self._on(key[0], version):
+            hidden = shape[2] and "_PROF_" in source.metric
+            if not hidden and self._owner(source.metric, version) == key[0]:
+                own = self._own(source, key)
+                labels = tuple({**card, **own} for card in self._copies(place, version, shape))
+                found.append((source, _factor(source), tuple((series(source.metric, each), each) for each in labels)))
+        return tuple(found)
+
+    def _owner(self, metric: str, version: str) -> str:
+        """The signal that a metric tells; presence is read off the temperature."""
+        return next(name for name in self._binding.signals
+                    if name != "gpu_present" and any(s.metric == metric for s in self._on(name, version)))
+
+    def _own(self, source: MetricSource, key: Key) -> dict[str, str]:
         labels = {source.labels.get(label, label): value for label, value in key[1]}
         return {**labels, "window_size_in_ms": str(WINDOW * 1000)} if "_EXP_" in source.metric else labels
 
-    def _copies(self, place: Place, version: str, inputs: dict[str, float]) -> Iterator[dict[str, str]]:
+    def _copies(self, place: Place, version: str, shape: tuple[bool, bool, bool]) -> Iterator[dict[str, str]]:
         """One card, or what MIG and time-slicing make of it."""
         card, holder = self._labels(place, version), self._site.holder(place.replica)
-        if inputs["mig"]:
+        mig, shared, _ = shape
+        if mig:
             for instance in ("1", "2"):
                 yield {**card, **holder, "GPU_I_ID": instance, "GPU_I_PROFILE": "3g.40gb"}
-        elif inputs["shared"]:
-            yield card
-            yield {**card, **holder}
-            yield {**card, **{label: f"{value}-b" if label.endswith("pod") else value for label, value in holder.items()},
-                   **({} if holder else {"hpc_job": "2"})}
+        elif shared:
+            other = {label: f"{value}-b" if label.endswith("pod") else value for label, value in holder.items()}
+            yield from (card, {**card, **holder}, {**card, **(other or {"hpc_job": "2"})})
         else:
             yield {**card, **holder}
 
@@ -75,8 +89,7 @@ class CardMetrics:
         hosts = [h for h in self._binding.labels.get("host", ()) if h not in marks or _valid(marks[h].since, marks[h].until, version)]
         driver = [m for m in marks if m not in self._binding.labels.get("host", ()) and _valid(marks[m].since, marks[m].until, version)]
         return {
-            **self._site.exporter(place.replica), "gpu": index, "UUID": uuid(place), "device": f"nvidia{index}",
-            "pci_bus_id": f"00000000:{10 + int(index)}:00.0", "modelName": "NVIDIA H100 80GB HBM3",
+            **self._site.exporter(place.replica), "gpu": index, "UUID": uuid(place), "modelName": "NVIDIA H100 80GB HBM3",
             **{host: f"node-{place.replica}" for host in hosts[:1]}, **dict.fromkeys(driver, "580.105.08"),
         }
 
@@ -98,19 +111,20 @@ def _masked(signals: dict[Key, Samples], spans: list[tuple[int, bool]]) -> Itera
         yield key, samples.only(spans)
 
 
-def _scaled(samples: Samples, source: MetricSource) -> Samples:
+def _factor(source: MetricSource) -> float:
     """From the signal's unit to the metric's."""
-    factor = 1 / float(source.scale) if source.scale else 1.0
     if "_FB_" in source.metric:
-        factor = CARD_MIB * (_MIB if source.metric.endswith("_BYTES") else 1)
-    return samples if factor == 1 else samples.times(factor)
+        return CARD_MIB * (_MIB if source.metric.endswith("_BYTES") else 1)
+    return 1 / float(source.scale) if source.scale else 1.0
 
 
-def _coded(source: MetricSource, labels: dict[str, str], samples: Samples, version: str) -> Iterator[Named]:
-    """A new XID is a new series where the code is a label, else a new value of the old one."""
-    if "XID_ERROR" not in source.metric or "_EXP_" in source.metric or not _valid(_CODE_AS_LABEL, None, version):
-        yield series(source.metric, labels), samples
-        return
+def _latched(source: MetricSource, version: str) -> bool:
+    return "XID_ERROR" in source.metric and "_EXP_" not in source.metric and _valid(_CODE_AS_LABEL, None, version)
+
+
+def _coded(source: MetricSource, copies: tuple[tuple[str, dict[str, str]], ...], samples: Samples) -> Iterator[Named]:
+    """A new XID is a new series: its code is a label."""
     for code in sorted({run.first for run in samples.runs if run.first is not None}):
         runs = (run if run.first in (code, None) else Run(run.count, None) for run in samples.runs)
-        yield series(source.metric, {**labels, "err_code": f"{code:.0f}"}), Samples.joined(runs)
+        one = Samples.joined(runs)
+        yield from ((series(source.metric, {**labels, "err_code": f"{code:.0f}"}), one) for _, labels in copies)

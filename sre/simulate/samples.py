@@ -80,6 +80,14 @@ class Samples:
                     yield Run(last - first, None, run.step if run.first is None else 0.0)
             at += length
 
+    def steady(self, first: int, last: int) -> float | None:
+        """The step from sample to sample where one run holds both scrapes, else None."""
+        place = bisect_right(self._starts, first) - 1
+        if place < 0:
+            return None
+        run = self.runs[place]
+        return run.step if run.first is not None and last < self._starts[place] + run.count else None
+
     def between(self, first: int, last: int) -> Iterator[tuple[int, int, Run]]:
         """(first index, last index, run) of every run with samples between two scrapes, both included."""
         place = max(0, bisect_right(self._starts, first) - 1)

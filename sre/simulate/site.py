@@ -45,7 +45,7 @@ class Site:
         if self.identity == "host":
             return {}
         prefix = "" if self.honor_labels else "exported_"
-        return {f"{prefix}namespace": "llm", f"{prefix}pod": self.pod(number), f"{prefix}container": "engine"}
+        return {f"{prefix}namespace": "llm", f"{prefix}pod": self.pod(number)}
 
 
 def uuid(place: Place) -> str:

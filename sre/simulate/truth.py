@@ -4,6 +4,7 @@ Each number comes from the simulated replicas and cards themselves, by its defin
 or label is involved. A proof that agrees has all of those right.
 """
 
+from collections import Counter
 from collections.abc import Callable, Iterable
 from functools import cache
 
@@ -48,9 +49,11 @@ class Truth:
 
     # --- building stones ---------------------------------------------------------------------------------------------
 
-    def _counters(self, name: str, **labels: str) -> list[Samples]:
+    def _counters(self, name: str, **labels: str) -> list[tuple[Samples, int]]:
+        """The samples of all replicas: each different series, and how many replicas have it."""
         key: Key = (name, tuple(sorted(labels.items())))
-        return [engine.signals[key] for engine in self._pool.engines]
+        engines = Counter(map(id, self._pool.engines))
+        return [(engine.signals[key], engines.pop(id(engine))) for engine in self._pool.engines if id(engine) in engines]
 
     def _sum(self, values: Iterable[float | None]) -> float | None:
         known = [value for value in values if value is not None]
@@ -59,11 +62,11 @@ class Truth:
     def rate(self, name: str, seconds: int, **labels: str) -> Reading:
         """Growth per second of a counter, summed over the replicas."""
         counters = self._counters(name, **labels)
-        return lambda at: self._sum(self._windows.rate(c, at, seconds) for c in counters)
+        return lambda at: self._sum(_times(self._windows.rate(c, at, seconds), n) for c, n in counters)
 
     def gauge(self, name: str) -> Reading:
         gauges = self._counters(name)
-        return lambda at: self._sum(g.at(at) for g in gauges)
+        return lambda at: self._sum(_times(g.at(at), n) for g, n in gauges)
 
     def replica(self, name: str, place: Place) -> Reading:
         return self._pool.engines[place.replica].signals[name, ()].at
@@ -96,7 +99,7 @@ class Truth:
 
     def serving(self) -> Reading:
         ups = self._counters("up")
-        return lambda at: self._silent + sum(1.0 for up in ups if _last(up, at - 120 // self._windows.interval, at))
+        return lambda at: self._silent + sum(float(n) for up, n in ups if _last(up, at - 120 // self._windows.interval, at))
 
     def utilization(self) -> Reading:
         cards = [self.mean(self.card("gpu_utilization", place), 300) for place in self._pool.cards]
@@ -161,6 +164,10 @@ class Truth:
         counted = self._pool.gateway["usage_tokens", (("class", "output"),)]
         made = cache(self.rate("generation_tokens", 300))
         return _over(lambda at: self._windows.rate(counted, at, _HALF), self.mean(made, _HALF))
+
+
+def _times(value: float | None, count: int) -> float | None:
+    return None if value is None else value * count
 
 
 def _mean(values: Iterable[float | None]) -> float | None:

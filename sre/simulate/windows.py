@@ -27,7 +27,11 @@ class Windows:
 
     def increase(self, samples: Samples, index: int, seconds: int) -> float | None:
         """Growth of a counter over the window, extrapolated to its ends as Prometheus does (promql/functions.go)."""
-        found = list(samples.between(self.first(index, seconds), index))
+        first = self.first(index, seconds)
+        step = samples.steady(first, index)
+        if step is not None and not self.left_open:
+            return step * (index - first)
+        found = list(samples.between(first, index))
         count = sum(run.count for _, _, run in found)
         if count < 2:
             return None
