@@ -70,7 +70,7 @@ def _thresholds(catalogue: Catalogue) -> Iterator[str]:
 
 
 def commands_page() -> str:
-    context = click.Context(main, info_name="sre")
+    context = click.Context(main, info_name="sre", **main.context_settings)
     parts = [
         "# Commands",
         "",
