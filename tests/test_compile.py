@@ -245,7 +245,11 @@ def test_an_objective_beyond_the_last_bound_is_an_error(catalogue: Catalogue) ->
 
 def test_any_duration_that_validates_can_be_spoken_of(catalogue: Catalogue) -> None:
     """Sixty-one seconds and half a tenth of a millisecond is a strange promise, and no traceback."""
-    pool = {"name": "odd", "engine": {"kind": "vllm", "version": "0.32.0"}, "objectives": {"e2e_p99": "61.00005s"}}
+    pool = {
+        "name": "odd",
+        "engine": {"kind": "vllm", "version": "0.32.0"},
+        "objectives": {"e2e_p99": "61.00005s"},
+    }
     assert "e2e_p99 of 61.00005s lies inside" in said(make_plan(fleet([pool]), catalogue), "warning")
 
 

@@ -90,7 +90,9 @@ def _formula(value: object) -> object:
         try:
             return Formula(str(value))
         except ValueError as error:
-            raise objection(str(error), "write a number, or arithmetic over thresholds such as `3 * ttft_p95`") from None
+            raise objection(
+                str(error), "write a number, or arithmetic over thresholds such as `3 * ttft_p95`"
+            ) from None
     return value
 
 
@@ -110,7 +112,9 @@ class _Model(BaseModel):
 def _inputs(value: dict[str, Formula]) -> dict[str, Formula]:
     for name in value:
         if name not in INPUTS:
-            raise objection(f"`{name}` is no input of the simulated fleet", suggest(name, INPUTS), "nothing would change")
+            raise objection(
+                f"`{name}` is no input of the simulated fleet", suggest(name, INPUTS), "nothing would change"
+            )
     return value
 
 
@@ -121,8 +125,13 @@ class Step(_Model):
     """A change ``at`` seconds after the fault's start, to the whole pool or to one replica or card of it."""
 
     at: Seconds = Field(0, description="seconds after the start")
-    on: Target = Field("pool", description="what is hit: the pool, its first replica with its cards, that replica's first card, or the pool's last one")
-    set: Changes = Field(default_factory=dict, description="inputs of the simulated fleet and their new values")
+    on: Target = Field(
+        "pool",
+        description="what is hit: the pool, a replica with its cards, one of its cards, or the pool's last card",
+    )
+    set: Changes = Field(
+        default_factory=dict, description="inputs of the simulated fleet and their new values"
+    )
     hide: tuple[str, ...] = Field((), description="signals that are no longer exposed")
 
 
@@ -134,7 +143,9 @@ class Story(_Model):
     hide: tuple[str, ...] = Field((), description="signals that vanish at the start")
     then: tuple[Step, ...] = Field((), description="later changes")
     before: Changes = Field(default_factory=dict, description="inputs that differ from health all along")
-    also: tuple[str, ...] = Field((), description="alerts that rightly fire beside it: `Name`, or `Name part`")
+    also: tuple[str, ...] = Field(
+        (), description="alerts that rightly fire beside it: `Name`, or `Name part`"
+    )
 
     @cached_property
     def steps(self) -> tuple[Step, ...]:
@@ -143,31 +154,54 @@ class Story(_Model):
 
 
 class Fault(Story):
-    """A story with its proof: which alerts fire, with which labels, and in which neighbouring stories they stay silent.
+    """A story with its proof: which alerts fire, with which labels, and in which neighbouring stories they
+    stay silent.
 
-    The rules that name it as their `fault` fire; ``fires`` adds alerts that have another fault for a name. A fault that
-    fires nothing is one that alerts must sit through.
+    The rules that name it as their `fault` fire; ``fires`` adds alerts that have another fault for a name. A
+    fault that fires nothing is one that alerts must sit through.
     """
 
     name: str = ""
     says: str = Field(description="what goes wrong, in one sentence")
     history: Seconds = Field(360, description="seconds of health before the start")
-    quiet: Seconds = Field(0, description="seconds without any request between the healthy history and the start")
-    clock: Literal["any", "business", "night"] = Field("any", description="when it starts, in the fleet's business hours")
-    onset: Seconds = Field(0, description="seconds from the start until the fault has happened: `within` counts from here")
-    lasts: Seconds = Field(1200, description="seconds that alerts must sit through a fault that fires nothing")
+    quiet: Seconds = Field(
+        0, description="seconds without any request between the healthy history and the start"
+    )
+    clock: Literal["any", "business", "night"] = Field(
+        "any", description="when it starts, in the fleet's business hours"
+    )
+    onset: Seconds = Field(
+        0, description="seconds from the start until the fault has happened: `within` counts from here"
+    )
+    lasts: Seconds = Field(
+        1200, description="seconds that alerts must sit through a fault that fires nothing"
+    )
     fires: tuple[str, ...] = Field((), description="alerts that it must fire beside those that name it")
     labels: dict[str, tuple[dict[str, str], ...]] = Field(
-        default_factory=dict, description="by alert: labels that the fired alerts carry beside their place, one entry each")
+        default_factory=dict,
+        description="by alert: labels that the fired alerts carry beside their place, one entry each",
+    )
     value: Number | None = Field(
-        None, description="the number in the sentence, over recorded series, where it is not the series that the alert shows")
-    numbers: bool = Field(True, description="false: the numbers are in motion, only that the alert fires is asserted")
+        None,
+        description="the number in the sentence, over recorded series, where it is not the series that the alert shows",
+    )
+    numbers: bool = Field(
+        True, description="false: the numbers are in motion, only that the alert fires is asserted"
+    )
     asserted: Seconds | None = Field(
-        None, description="seconds after which the sentence is asserted, where its numbers move again before `within` is over")
+        None,
+        description="when the sentence is asserted, where its numbers move again before `within` is over",
+    )
     fades: Seconds | None = Field(
-        None, description="seconds until its alerts resolve although nothing is mended: they tell news, not states")
-    holds: dict[str, Number] = Field(default_factory=dict, description="PromQL and the number that it must give meanwhile")
-    silent: dict[str, Story] = Field(default_factory=dict, description="neighbours in which its alerts stay silent")
+        None,
+        description="seconds until its alerts resolve although nothing is mended: they tell news, not states",
+    )
+    holds: dict[str, Number] = Field(
+        default_factory=dict, description="PromQL and the number that it must give meanwhile"
+    )
+    silent: dict[str, Story] = Field(
+        default_factory=dict, description="neighbours in which its alerts stay silent"
+    )
 
 
 def load_faults(folder: Path) -> tuple[dict[str, Fault], list[Finding]]:
@@ -190,7 +224,15 @@ def load_faults(folder: Path) -> tuple[dict[str, Fault], list[Finding]]:
 def _entries(text: source.Source) -> Iterator[tuple[str, Fault | None, list[Finding]]]:
     entries = text.data.get("faults") if isinstance(text.data, dict) else None
     if not isinstance(entries, dict):
-        yield "", None, [text.finding((), "a mapping `faults:` belongs here", "no alert could be proven", "begin with `faults:`")]
+        yield (
+            "",
+            None,
+            [
+                text.finding(
+                    (), "a mapping `faults:` belongs here", "no alert could be proven", "begin with `faults:`"
+                )
+            ],
+        )
         return
     for name, entry in entries.items():
         yield name, *_fault(text, name, entry)

@@ -9,7 +9,10 @@ from dataclasses import dataclass
 from functools import cached_property
 
 _OPERATORS: dict[type[ast.operator], Callable[[float, float], float]] = {
-    ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul, ast.Div: operator.truediv,
+    ast.Add: operator.add,
+    ast.Sub: operator.sub,
+    ast.Mult: operator.mul,
+    ast.Div: operator.truediv,
 }
 _ROUNDED: dict[str, Callable[[float], float]] = {"ceil": math.ceil, "floor": math.floor, "abs": abs}
 _CHOSEN: dict[str, Callable[[list[float]], float]] = {"max": max, "min": min}
@@ -18,7 +21,8 @@ _SERIES = re.compile(r"[a-z_]+:[a-z0-9_]+:[a-z0-9_]+")
 
 @dataclass(frozen=True)
 class Formula:
-    """Numbers, names, ``+ - * /``, ``max``, ``min``, ``ceil``, ``floor`` and ``abs``; a name may be a recorded series.
+    """Numbers, names, ``+ - * /``, ``max``, ``min``, ``ceil``, ``floor`` and ``abs``; a name may be a
+    recorded series.
 
     What is not known is None, and so is what is computed from it; ``max`` and ``min`` take what is known.
     """
@@ -49,11 +53,18 @@ class Formula:
     def names(self) -> frozenset[str]:
         """What must be known to compute it."""
         functions = {id(node.func) for node in ast.walk(self._tree) if isinstance(node, ast.Call)}
-        found = (node.id for node in ast.walk(self._tree) if isinstance(node, ast.Name) and id(node) not in functions)
+        found = (
+            node.id
+            for node in ast.walk(self._tree)
+            if isinstance(node, ast.Name) and id(node) not in functions
+        )
         return frozenset(self._named(name) for name in found)
 
     def value(self, known: Mapping[str, float | None]) -> float | None:
-        """The number, or None where it rests on something unknown. Raises ``KeyError`` for a name nobody has heard of."""
+        """The number, or None where it rests on something unknown.
+
+        Raises ``KeyError`` for a name nobody has heard of.
+        """
         return self._value(self._tree, known)
 
     def _named(self, name: str) -> str:
@@ -82,7 +93,11 @@ def _arithmetic(node: ast.AST) -> bool:
     if isinstance(node, ast.Constant):
         return type(node.value) in (int, float)
     if isinstance(node, ast.Call):
-        return isinstance(node.func, ast.Name) and not node.keywords and node.func.id in _ROUNDED.keys() | _CHOSEN.keys()
+        return (
+            isinstance(node.func, ast.Name)
+            and not node.keywords
+            and node.func.id in _ROUNDED.keys() | _CHOSEN.keys()
+        )
     return isinstance(node, _ALLOWED)
 
 

@@ -26,7 +26,7 @@ def typed(catalogue: Catalogue, alert: Alert, page: Runbook) -> Iterator[tuple[i
     }
     for start, text in page.texts:
         bare = _CODE.sub(lambda m: re.sub(r"[^\n]", " ", m[0]), text)
-        for spelling in sorted(spelled):
+        for spelling in sorted(s for s in spelled if s in bare):
             for match in re.finditer(rf"(?<![\w.]){re.escape(spelling)}(?!\w|\.\d)", bare):
                 yield start + bare.count("\n", 0, match.start()), spelling
     for line, question in zip(page.query_lines, page.questions, strict=True):

@@ -43,12 +43,22 @@ class Case:
         return tuple(p for p in cards if p.replica == 0 and ("replica" in hit or not p.card))
 
     def due(self, proven: Proven, interval: int) -> int:
-        """The scrape by which a rule has fired. The fault struck just after the scrape before the first that sees it."""
-        return self.timeline.onset - 1 + (self.fault.asserted or proven.alert.within + late(interval)) // interval
+        """The scrape by which a rule has fired.
+
+        The fault struck just after the scrape before the first that sees it.
+        """
+        return (
+            self.timeline.onset
+            - 1
+            + (self.fault.asserted or proven.alert.within + late(interval)) // interval
+        )
 
 
 def late(interval: int) -> int:
-    """Seconds beyond `within`, which is promised for steps of 30 s: with longer ones each link of the chain may take one more."""
+    """Seconds beyond `within`, which is promised for steps of 30 s.
+
+    With longer steps each link of the chain may take one more.
+    """
     return 3 * interval if interval > 30 else 0
 
 
@@ -56,15 +66,15 @@ class Cases:
     """All cases of one pool."""
 
     def __init__(self, plan: Plan, expectations: Expectations, whole: Simulator, single: Simulator) -> None:
-        """``whole`` simulates every replica that a fault needs; neighbours, in which nothing fires, need a ``single`` one."""
+        """``whole`` simulates every replica that a fault needs; neighbours that fire nothing need a ``single`` one."""
         self._plan, self._expectations, self._simulator, self._single = plan, expectations, whole, single
         self._interval = whole.shape.interval
 
     def all(self, *, briefly: bool = False) -> Iterator[Case]:
         """In the order of the fault catalogue; what this fleet cannot see or show is left out.
 
-        ``briefly`` leaves out what another pool of the same engine has proven, and keeps health and the faults of promises that
-        this pool does not give.
+        ``briefly`` leaves out what another pool of the same engine has proven, and keeps health and the
+        faults of promises that this pool does not give.
         """
         for fault in self._plan.catalogue.faults.values():
             if not briefly:
@@ -84,18 +94,29 @@ class Cases:
             yield self._case(f"{fault.name}, {name}", fault, story, (), rules, dawn)
 
     def _sat_through(self, fault: Fault) -> bool:
-        """Whether no alert is to fire: it is meant for none, or for those with a promise that this pool does not give."""
+        """Whether no alert is to fire: it is meant for none, or for promises that this pool does not give."""
         named = self._named(fault)
         return all(map(self._unpromised, named)) if named else not fault.fires
 
     def _named(self, fault: Fault) -> list[Rule]:
-        return [rule for alert in self._plan.catalogue.alerts.values() for rule in alert.rules if rule.fault == fault.name]
+        return [
+            rule
+            for alert in self._plan.catalogue.alerts.values()
+            for rule in alert.rules
+            if rule.fault == fault.name
+        ]
 
     def _unpromised(self, rule: Rule) -> bool:
         return bool(rule.threshold) and self._simulator.shape.thresholds[rule.threshold or ""] is None
 
     def _case(
-        self, name: str, fault: Fault, story: Story, rules: tuple[Proven, ...], about: tuple[Proven, ...], dawn: int
+        self,
+        name: str,
+        fault: Fault,
+        story: Story,
+        rules: tuple[Proven, ...],
+        about: tuple[Proven, ...],
+        dawn: int,
     ) -> Case:
         seconds = self._last(fault, about)
         simulator = self._simulator if story is fault else self._single
@@ -104,9 +125,14 @@ class Cases:
 
     def _last(self, fault: Fault, rules: tuple[Proven, ...]) -> int:
         """Seconds from the onset to the last question."""
-        alerts = [p.alert for p in rules] or [a for a in self._plan.catalogue.alerts.values()
-                                              if any(rule.fault == fault.name for rule in a.rules)]
-        within = fault.asserted or max((alert.within + late(self._interval) for alert in alerts), default=fault.lasts)
+        alerts = [p.alert for p in rules] or [
+            a
+            for a in self._plan.catalogue.alerts.values()
+            if any(rule.fault == fault.name for rule in a.rules)
+        ]
+        within = fault.asserted or max(
+            (alert.within + late(self._interval) for alert in alerts), default=fault.lasts
+        )
         return max(within, fault.fades or 0)
 
     def _possible(self, fault: Fault) -> bool:
@@ -136,6 +162,11 @@ class Chapter:
     baseline: bool
     dawn: int
 
+    def reads(self, group: str) -> bool:
+        """Whether its cases need the rules of a group."""
+        wanted = {"llm-fleet": True, "llm-engine": True, "llm-gpu": self.cards, "llm-baseline": self.baseline}
+        return self.everything or wanted.get(group, False)
+
 
 class Chapters:
     """Sorts cases into files."""
@@ -148,9 +179,18 @@ class Chapters:
         topic = self._topic(case)
         baseline = case.fault.history >= _LONG
         everything = topic in ("silence", "meta") or "recorded" in _inputs(case.fault)
-        cards = everything or topic == "hardware" or bool(_inputs(case.fault) & CARD.keys()) or any(self._reads_cards(p) for p in case.about)
-        parts = [topic, "cards" if cards and not everything and topic != "hardware" else "", "baseline" if baseline else "",
-                 case.fault.clock if case.timeline.dawn else ""]
+        cards = (
+            everything
+            or topic == "hardware"
+            or bool(_inputs(case.fault) & CARD.keys())
+            or any(self._reads_cards(p) for p in case.about)
+        )
+        parts = [
+            topic,
+            "cards" if cards and not everything and topic != "hardware" else "",
+            "baseline" if baseline else "",
+            case.fault.clock if case.timeline.dawn else "",
+        ]
         return Chapter("-".join(filter(None, parts)), cards, everything, baseline, case.timeline.dawn)
 
     def _topic(self, case: Case) -> str:
@@ -170,7 +210,10 @@ class Chapters:
         for name, record in records.items():
             if record.group == "gpu":
                 found.add(name)
-        while more := {n for n, r in records.items() if n not in found
-                       and any(s in found for b in r.branches for s in references.series(b))}:
+        while more := {
+            n
+            for n, r in records.items()
+            if n not in found and any(s in found for b in r.branches for s in references.series(b))
+        }:
             found |= more
         return frozenset(found)

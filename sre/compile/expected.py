@@ -7,6 +7,7 @@ from urllib.parse import quote, quote_plus
 
 from sre.catalogue import references
 from sre.catalogue.faults import Fault, Story
+from sre.catalogue.formula import Formula
 from sre.catalogue.model import Alert, Rule
 from sre.compile import text
 from sre.compile.alerts import DASHBOARDS
@@ -51,8 +52,10 @@ class Expectations:
         """Every rule that sees in this pool."""
         return tuple(
             Proven(planned.alert, rule)
-            for planned in self._plan.alerts for index in planned.sources
-            if self._sees(rule := planned.alert.rules[index]))
+            for planned in self._plan.alerts
+            for index in planned.sources
+            if self._sees(rule := planned.alert.rules[index])
+        )
 
     def _sees(self, rule: Rule) -> bool:
         if rule.threshold and self._limit(rule) is None:
@@ -69,17 +72,23 @@ class Expectations:
 
     def firing(self, fault: Fault) -> tuple[Proven, ...]:
         """Rules that must fire."""
-        return tuple(p for p in self.rules if p.rule.fault == fault.name or any(p.called(word) for word in fault.fires))
+        return tuple(
+            p for p in self.rules if p.rule.fault == fault.name or any(p.called(word) for word in fault.fires)
+        )
 
     def allowed(self, story: Story) -> tuple[str, ...]:
         """Names of alerts that may fire beside it."""
         return tuple(dict.fromkeys(word.partition(" ")[0] for word in story.also))
 
-    def alerts(self, name: str, fault: Fault, truth: Truth, places: tuple[Place, ...], index: int) -> Iterator[Fired]:
+    def alerts(
+        self, name: str, fault: Fault, truth: Truth, places: tuple[Place, ...], index: int
+    ) -> Iterator[Fired]:
         """Every alert of this name that fires at a scrape: those that must, and those of the same name beside them."""
         must = self.firing(fault)
         for proven in self.rules:
-            if proven.alert.name == name and (proven in must or self._beside(proven, fault, truth, places[0], index)):
+            if proven.alert.name == name and (
+                proven in must or self._beside(proven, fault, truth, places[0], index)
+            ):
                 for place in _places(proven.alert, places):
                     yield from self._fired(proven, fault, truth, place, index)
 
@@ -88,15 +97,24 @@ class Expectations:
             return False
         limit = self._limit(proven.rule) if proven.rule.threshold else None
         value = self._value(proven, fault, {}, truth, place, index)
-        return limit is None or (value is not None and (value < limit if proven.alert.below else value > limit))
+        return limit is None or (
+            value is not None and (value < limit if proven.alert.below else value > limit)
+        )
 
     def _fired(self, proven: Proven, fault: Fault, truth: Truth, place: Place, index: int) -> Iterator[Fired]:
         for more in fault.labels.get(proven.alert.name, ({},)):
-            labels = {**proven.rule.fixed, "severity": proven.rule.severity, **self._place_labels(proven.alert, place), **more}
-            annotations = self._annotations(proven, fault, labels, truth, place, index) if fault.numbers else None
+            labels = {
+                **proven.rule.fixed,
+                "severity": proven.rule.severity,
+                **self._place_labels(proven.alert, place),
+                **more,
+            }
+            annotations = (
+                self._annotations(proven, fault, labels, truth, place, index) if fault.numbers else None
+            )
             yield Fired(labels, annotations)
 
-    # --- labels --------------------------------------------------------------------------------------------------------
+    # --- labels ---------------------------------------------------------------------------------------------
 
     def _place_labels(self, alert: Alert, place: Place) -> dict[str, str]:
         pool, host = {"pool": self._pool.name, "team": self._pool.owner}, f"node-{place.replica}"
@@ -106,11 +124,22 @@ class Expectations:
             case "pool":
                 return pool
             case "replica":
-                return {**pool, **({k: replica[k] for k in ("namespace", "pod")} if on_kubernetes
-                                   else {"host": host, "instance": replica["instance"]})}
+                return {
+                    **pool,
+                    **(
+                        {k: replica[k] for k in ("namespace", "pod")}
+                        if on_kubernetes
+                        else {"host": host, "instance": replica["instance"]}
+                    ),
+                }
             case "gpu":
                 owner = {k: replica[k] for k in (("namespace", "pod") if on_kubernetes else ("instance",))}
-                card = {"uuid": uuid(place), "gpu": str(place.card), "gpu_model": "NVIDIA H100 80GB HBM3", "host": host}
+                card = {
+                    "uuid": uuid(place),
+                    "gpu": str(place.card),
+                    "gpu_model": "NVIDIA H100 80GB HBM3",
+                    "host": host,
+                }
                 return {**pool, **card, **owner}
             case "host":
                 return {**pool, "host": host}
@@ -125,21 +154,25 @@ class Expectations:
         labels = {"model": self._pool.model, "team": teams.pop() if len(teams) == 1 else "platform"}
         return labels | ({"pool": pools[0].name} if len(pools) == 1 else {})
 
-    # --- words -----------------------------------------------------------------------------------------------------------
+    # --- words ----------------------------------------------------------------------------------------------
 
     def _annotations(
         self, proven: Proven, fault: Fault, labels: Mapping[str, str], truth: Truth, place: Place, index: int
     ) -> dict[str, str]:
         fleet, name = self._plan.fleet, proven.alert.name
-        words = {field: self._word(field, proven, fault, labels, truth, place, index)
-                 for field in text.fields(proven.rule.description)}
+        words = {
+            field: self._word(field, proven, fault, labels, truth, place, index)
+            for field in text.fields(proven.rule.description)
+        }
         found = {
             "summary": proven.alert.summary,
             "description": text.render(proven.rule.description, words),
             "runbook_url": f"{(fleet.runbook_base_url or 'runbooks').rstrip('/')}/{name}",
         }
         if fleet.grafana_base_url:
-            found["dashboard_url"] = fleet.grafana_base_url.rstrip("/") + self._dashboard(proven.alert, labels)
+            found["dashboard_url"] = fleet.grafana_base_url.rstrip("/") + self._dashboard(
+                proven.alert, labels
+            )
         return found
 
     def _dashboard(self, alert: Alert, labels: Mapping[str, str]) -> str:
@@ -151,7 +184,14 @@ class Expectations:
         return self._plan.identity.replica_label if word == "replica" else word
 
     def _word(
-        self, field: str, proven: Proven, fault: Fault, labels: Mapping[str, str], truth: Truth, place: Place, index: int
+        self,
+        field: str,
+        proven: Proven,
+        fault: Fault,
+        labels: Mapping[str, str],
+        truth: Truth,
+        place: Place,
+        index: int,
     ) -> str:
         catalogue, rule = self._plan.catalogue, proven.rule
         if field == "value":
@@ -169,11 +209,14 @@ class Expectations:
         self, proven: Proven, fault: Fault, labels: Mapping[str, str], truth: Truth, place: Place, index: int
     ) -> float | None:
         """The number that the rule gives: a fault's formula, the series that its alert shows, or 1 for a state."""
-        formula = self._plan.catalogue.faults[proven.rule.fault].value
+        formula: Formula | None = self._plan.catalogue.faults[proven.rule.fault].value
         if fault.value and any(proven.called(word) for word in fault.fires):
             formula = fault.value
         if formula:
-            known = {n: truth.value(n, place, index) if references.series(n) else truth.inputs[n] for n in formula.names}
+            known = {
+                n: truth.value(n, place, index) if references.series(n) else truth.inputs[n]
+                for n in formula.names
+            }
             return formula.value(known)
         if proven.rule.unit == "boolean":
             return 1.0

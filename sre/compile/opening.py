@@ -1,4 +1,4 @@
-"""When a simulated day begins: seconds after promtool's first midnight (a Thursday, UTC) at which a fault's clock fits."""
+"""When a simulated day begins: so many seconds after promtool's first midnight, a Thursday in UTC."""
 
 from datetime import UTC, datetime, timedelta
 from zoneinfo import ZoneInfo
@@ -13,7 +13,8 @@ _OFFSET_OF = datetime(2024, 1, 1, tzinfo=UTC)
 
 
 def opening(fleet: Fleet, clock: str, before: int, after: int) -> int | None:
-    """Seconds at which the history begins, so that the fault's ``after`` seconds lie in the hours that ``clock`` names.
+    """Seconds at which the history begins, so that the fault's ``after`` seconds lie in the hours that
+    ``clock`` names.
 
     0 for any clock; None where the week has no such hours.
     """
@@ -30,4 +31,7 @@ def opening(fleet: Fleet, clock: str, before: int, after: int) -> int | None:
 def _open(hours: BusinessHours, zone: ZoneInfo, at: int) -> bool:
     offset = _OFFSET_OF.astimezone(zone).utcoffset() or timedelta()
     local = datetime.fromtimestamp(at, UTC) + offset
-    return WEEK[local.weekday()] in hours.days and hours.start_minute <= local.hour * 60 + local.minute < hours.end_minute
+    return (
+        WEEK[local.weekday()] in hours.days
+        and hours.start_minute <= local.hour * 60 + local.minute < hours.end_minute
+    )

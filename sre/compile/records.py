@@ -75,7 +75,10 @@ class Recorder:
         return order
 
     def _seen(self, exprs: tuple[str, ...]) -> bool:
-        return any(self._coverage.branches(exprs, pool).state > State.BLIND for pool in self._coverage.representatives)
+        return any(
+            self._coverage.branches(exprs, pool).state > State.BLIND
+            for pool in self._coverage.representatives
+        )
 
     def _rules(self, record: Record) -> Iterator[RecordRule]:
         branches = tuple(b for b in record.branches if self._seen((b,)))

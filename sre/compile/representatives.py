@@ -21,13 +21,17 @@ class Representative:
 def representatives(plan: Plan) -> tuple[Representative, ...]:
     """For each kind the pool that most alerts watch; among those one with links between its cards, the smallest.
 
-    A kind is what rules can tell apart: the names that the engine's release exposes, and whether people wait for the answers.
-    Pools of one kind share every rule and differ in recorded numbers only, so one of them proves the rules for all.
+    A kind is what rules can tell apart: the names that the engine's release exposes, and whether people wait
+    for the answers. Pools of one kind share every rule and differ in recorded numbers only, so one of them
+    proves the rules for all.
     """
     kinds: dict[tuple[object, ...], list[Pool]] = {}
     for pool in plan.fleet.pools:
         kinds.setdefault((_names(plan, pool), pool.interactive), []).append(pool)
-    chosen = sorted((min(pools, key=lambda pool: _rank(plan, pool)) for pools in kinds.values()), key=lambda p: _rank(plan, p))
+    chosen = sorted(
+        (min(pools, key=lambda pool: _rank(plan, pool)) for pools in kinds.values()),
+        key=lambda p: _rank(plan, p),
+    )
     proven = set[tuple[str, ...]]()
     found = []
     for pool in chosen[:MOST]:

@@ -3,6 +3,7 @@
 import re
 import unicodedata
 from decimal import Decimal
+from functools import cache
 from pathlib import Path
 from typing import Annotated
 
@@ -50,6 +51,7 @@ def _name(text: str) -> str:
     return _line(text)
 
 
+@cache
 def release(text: str) -> tuple[int, int, int] | None:
     """(major, minor, patch) of 0.32.0, v0.11, 0.20.2rc1 or 0.9.0+cu128; None where there is none."""
     found = _RELEASE.fullmatch(text)

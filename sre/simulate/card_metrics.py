@@ -24,9 +24,15 @@ class CardMetrics:
 
     def __init__(self, binding: Binding, version: str, site: Site) -> None:
         self._binding, self._version, self._site = binding, version, site
-        self._labels, self._on, self._names = cache(self._card_labels), cache(self._switched_on), cache(self._named)
+        self._labels, self._on, self._names = (
+            cache(self._card_labels),
+            cache(self._switched_on),
+            cache(self._named),
+        )
 
-    def series(self, place: Place, signals: dict[Key, Samples], stretches: tuple[Stretch, ...]) -> Iterator[Named]:
+    def series(
+        self, place: Place, signals: dict[Key, Samples], stretches: tuple[Stretch, ...]
+    ) -> Iterator[Named]:
         """Everything that the exporter shows of one card, every counter of the binding switched on."""
         newest, inputs = self._binding.versions.newest, stretches[-1].inputs
         upgraded = [bool(s.inputs["upgraded"]) and self._version != newest for s in stretches]
@@ -58,13 +64,18 @@ class CardMetrics:
             if not hidden and self._owner(source.metric, version) == key[0]:
                 own = self._own(source, key)
                 labels = tuple({**card, **own} for card in self._copies(place, version, shape))
-                found.append((source, _factor(source), tuple((series(source.metric, each), each) for each in labels)))
+                found.append(
+                    (source, _factor(source), tuple((series(source.metric, each), each) for each in labels))
+                )
         return tuple(found)
 
     def _owner(self, metric: str, version: str) -> str:
         """The signal that a metric tells; presence is read off the temperature."""
-        return next(name for name in self._binding.signals
-                    if name != "gpu_present" and any(s.metric == metric for s in self._on(name, version)))
+        return next(
+            name
+            for name in self._binding.signals
+            if name != "gpu_present" and any(s.metric == metric for s in self._on(name, version))
+        )
 
     def _own(self, source: MetricSource, key: Key) -> dict[str, str]:
         labels = {source.labels.get(label, label): value for label, value in key[1]}
@@ -78,7 +89,9 @@ class CardMetrics:
             for instance in ("1", "2"):
                 yield {**card, **holder, "GPU_I_ID": instance, "GPU_I_PROFILE": "3g.40gb"}
         elif shared:
-            other = {label: f"{value}-b" if label.endswith("pod") else value for label, value in holder.items()}
+            other = {
+                label: f"{value}-b" if label.endswith("pod") else value for label, value in holder.items()
+            }
             yield from (card, {**card, **holder}, {**card, **(other or {"hpc_job": "2"})})
         else:
             yield {**card, **holder}
@@ -86,11 +99,24 @@ class CardMetrics:
     def _card_labels(self, place: Place, version: str) -> dict[str, str]:
         index = str(place.card)
         marks = {m.label: m for m in self._binding.marks if m.label}
-        hosts = [h for h in self._binding.labels.get("host", ()) if h not in marks or _valid(marks[h].since, marks[h].until, version)]
-        driver = [m for m in marks if m not in self._binding.labels.get("host", ()) and _valid(marks[m].since, marks[m].until, version)]
+        hosts = [
+            h
+            for h in self._binding.labels.get("host", ())
+            if h not in marks or _valid(marks[h].since, marks[h].until, version)
+        ]
+        driver = [
+            m
+            for m in marks
+            if m not in self._binding.labels.get("host", ())
+            and _valid(marks[m].since, marks[m].until, version)
+        ]
         return {
-            **self._site.exporter(place.replica), "gpu": index, "UUID": uuid(place), "modelName": "NVIDIA H100 80GB HBM3",
-            **{host: f"node-{place.replica}" for host in hosts[:1]}, **dict.fromkeys(driver, "580.105.08"),
+            **self._site.exporter(place.replica),
+            "gpu": index,
+            "UUID": uuid(place),
+            "modelName": "NVIDIA H100 80GB HBM3",
+            **dict.fromkeys(hosts[:1], f"node-{place.replica}"),
+            **dict.fromkeys(driver, "580.105.08"),
         }
 
     def _switched_on(self, signal: str, version: str) -> tuple[MetricSource, ...]:
@@ -119,12 +145,20 @@ def _factor(source: MetricSource) -> float:
 
 
 def _latched(source: MetricSource, version: str) -> bool:
-    return "XID_ERROR" in source.metric and "_EXP_" not in source.metric and _valid(_CODE_AS_LABEL, None, version)
+    return (
+        "XID_ERROR" in source.metric
+        and "_EXP_" not in source.metric
+        and _valid(_CODE_AS_LABEL, None, version)
+    )
 
 
-def _coded(source: MetricSource, copies: tuple[tuple[str, dict[str, str]], ...], samples: Samples) -> Iterator[Named]:
+def _coded(
+    source: MetricSource, copies: tuple[tuple[str, dict[str, str]], ...], samples: Samples
+) -> Iterator[Named]:
     """A new XID is a new series: its code is a label."""
     for code in sorted({run.first for run in samples.runs if run.first is not None}):
-        runs = (run if run.first in (code, None) else Run(run.count, None) for run in samples.runs)
+        runs = (run if run.first in (code, None) else Run(run.length, None) for run in samples.runs)
         one = Samples.joined(runs)
-        yield from ((series(source.metric, {**labels, "err_code": f"{code:.0f}"}), one) for _, labels in copies)
+        yield from (
+            (series(source.metric, {**labels, "err_code": f"{code:.0f}"}), one) for _, labels in copies
+        )

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil
 
-from sre.simulate.replica import Bounds, Flow, Key, flow, grain
+from sre.simulate.replica import Flow, Flows, Key, grain
 from sre.simulate.samples import Run, Samples
 from sre.simulate.story import Stretch
 
@@ -44,9 +44,9 @@ class _Piece:
     frozen: bool
 
 
-def run_engine(stretches: tuple[Stretch, ...], usual: dict[str, float], bounds: Bounds, interval: int) -> Engine:
+def run_engine(stretches: tuple[Stretch, ...], flows: Flows, interval: int) -> Engine:
     """Let the inputs happen to one replica."""
-    pieces = list(_pieces(stretches, usual, bounds, interval))
+    pieces = list(_pieces(stretches, flows, interval))
     collector = _Collector(interval)
     for piece in pieces:
         collector.take(piece)
@@ -63,9 +63,7 @@ def _away(stretch: Stretch) -> bool:
     return bool(stretch.inputs["gone"] or stretch.inputs["unreachable"])
 
 
-def _pieces(
-    stretches: tuple[Stretch, ...], usual: dict[str, float], bounds: Bounds, interval: int
-) -> Iterator[_Piece]:
+def _pieces(stretches: tuple[Stretch, ...], flows: Flows, interval: int) -> Iterator[_Piece]:
     waiting, burst, last = 0.0, 0.0, None
     for stretch in stretches:
         inputs, left = stretch.inputs, stretch.count
@@ -75,7 +73,7 @@ def _pieces(
             yield _Piece(left, last, waiting, 0.0, stretch, frozen=True)
             continue
         while left:
-            last = flow(inputs, usual, waiting, bounds, interval)
+            last = flows.at(inputs, waiting)
             growth = last.queue_growth * interval
             count = min(left, _steady(last, waiting, growth))
             yield _Piece(count, last, max(0.0, waiting + growth), growth, stretch, frozen=False)
@@ -125,7 +123,9 @@ class _Collector:
 
     def _gauges(self, piece: _Piece, seen: bool) -> None:
         hidden = piece.stretch.hidden
-        self._add(("process_start", ()), piece.count, self._born if seen and "process_start" not in hidden else None)
+        self._add(
+            ("process_start", ()), piece.count, self._born if seen and "process_start" not in hidden else None
+        )
         for name, value in piece.flow.gauges.items():
             self._add((name, ()), piece.count, value if seen and name not in hidden else None)
         waiting = round(piece.waiting, 6) if seen and "queue_depth" not in hidden else None

@@ -57,13 +57,24 @@ class EngineMetrics:
                 own = {source.labels.get(label, label): value for label, value in key[1]}
                 route = _ROUTE if "handler=" in source.matchers else {}
                 labels = {**target, **rank, **own, **route}
-                found.append((series(source.metric + suffix, labels), series(source.metric + suffix, {**labels, "pid": "7"})))
+                found.append(
+                    (
+                        series(source.metric + suffix, labels),
+                        series(source.metric + suffix, {**labels, "pid": "7"}),
+                    )
+                )
         return tuple(found)
 
     def _owner(self, metric: str, version: str) -> str:
         """The signal that a metric tells first; others that fall back on it see the same numbers."""
-        return min(((place, name) for name, sources in self._binding.signals.items()
-                    for place, s in enumerate(s for s in sources if shown(s, version)) if s.metric == metric))[1]
+        return min(
+            (
+                (place, name)
+                for name, sources in self._binding.signals.items()
+                for place, s in enumerate(s for s in sources if shown(s, version))
+                if s.metric == metric
+            )
+        )[1]
 
     def _rank(self) -> dict[str, str]:
         values = {"model_name": self._site.model}
@@ -72,16 +83,23 @@ class EngineMetrics:
     def bystanders(self, count: int) -> Iterator[Named]:
         """Series of the same names that are not this pool's: a router that repeats them, requests that nobody made."""
         for source in self._binding.signals.get("queue_depth", ()):
-            yield series(source.metric, {"job": "router", "server": "10.0.0.0:8000"}), Samples((Run(count, 1000.0),))
+            yield (
+                series(source.metric, {"job": "router", "server": "10.0.0.0:8000"}),
+                Samples((Run(count, 1000.0),)),
+            )
         for source in self._binding.signals.get("responses", ()):
             if "handler=" in source.matchers:
                 labels = {**self._site.replica(0), "handler": "none", "method": "GET", "status": "4xx"}
                 yield series(source.metric, labels), Samples((Run(count, 500.0, 100.0),))
 
 
-def _either(old: dict[str, Samples], new: dict[str, Samples], spans: list[tuple[int, bool]]) -> dict[str, Samples]:
+def _either(
+    old: dict[str, Samples], new: dict[str, Samples], spans: list[tuple[int, bool]]
+) -> dict[str, Samples]:
     """Names of one release while the spans say so, and of the other else; a name that both have goes on."""
-    before = {name: s if name in new else s.only((n, not inside) for n, inside in spans) for name, s in old.items()}
+    before = {
+        name: s if name in new else s.only((n, not inside) for n, inside in spans) for name, s in old.items()
+    }
     return before | {name: s.only(spans) for name, s in new.items() if name not in old}
 
 
@@ -93,8 +111,16 @@ def shown(source: MetricSource, version: str) -> bool:
 
 def other_release(binding: Binding, version: str) -> str:
     """The newest release of which some metric has a name that ``version`` does not know, or the other way round."""
-    marks = {v for sources in binding.signals.values() for s in sources for v in (s.since, s.until) if v and v != "0"}
-    releases = sorted({*marks, binding.versions.oldest, binding.versions.newest}, key=lambda v: release(v) or (0, 0, 0))
+    marks = {
+        v
+        for sources in binding.signals.values()
+        for s in sources
+        for v in (s.since, s.until)
+        if v and v != "0"
+    }
+    releases = sorted(
+        {*marks, binding.versions.oldest, binding.versions.newest}, key=lambda v: release(v) or (0, 0, 0)
+    )
     apart = [v for v in releases if any(_apart(sources, v, version) for sources in binding.signals.values())]
     return apart[-1] if apart else version
 

@@ -12,10 +12,14 @@ from sre.simulate.story import Place
 
 
 class Exposition:
-    """Exposes one pool: its engine at a release, its cards' exporter at another, the gateway's exporter where there is one."""
+    """Exposes one pool: engine and cards at their releases, and the gateway's exporter where there is one."""
 
     def __init__(
-        self, site: Site, engine: tuple[Binding, str], cards: tuple[Binding, str] | None, usage: Binding | None
+        self,
+        site: Site,
+        engine: tuple[Binding, str],
+        cards: tuple[Binding, str] | None,
+        usage: Binding | None,
     ) -> None:
         self._site, self._usage = site, usage
         self._engines = EngineMetrics(*engine, site)
@@ -24,7 +28,9 @@ class Exposition:
     def series(self, simulated: Simulated) -> dict[str, Samples]:
         """Every series that has a sample."""
         named = (*self._named(simulated), *self._gateway(simulated))
-        return {name: samples for name, samples in named if any(run.first is not None for run in samples.runs)}
+        return {
+            name: samples for name, samples in named if any(run.first is not None for run in samples.runs)
+        }
 
     def _named(self, simulated: Simulated) -> Iterator[Named]:
         places = simulated.timeline.places
@@ -38,7 +44,12 @@ class Exposition:
     def _gateway(self, simulated: Simulated) -> Iterator[Named]:
         if not self._usage:
             return
-        target = {"job": self._site.usage_job, "instance": "10.0.2.0:9109", "model": self._site.model, "team": self._site.team}
+        target = {
+            "job": self._site.usage_job,
+            "instance": "10.0.2.0:9109",
+            "model": self._site.model,
+            "team": self._site.team,
+        }
         for (signal, labels), samples in simulated.gateway.items():
             for source in self._usage.signals.get(signal, ()):
                 own = {source.labels.get(label, label): value for label, value in labels}

@@ -24,17 +24,30 @@ def healthy(thresholds: Mapping[str, float | None], cards: int) -> dict[str, flo
         return default if value is None else value
 
     return {
-        "utilization": (limit("gpu_utilization_low", 0.15) + limit("gpu_utilization_high", 0.7)) / 2, "dram": 0.34,
+        "utilization": (limit("gpu_utilization_low", 0.15) + limit("gpu_utilization_high", 0.7)) / 2,
+        "dram": 0.34,
         "memory_used": limit("gpu_memory_used", 0.96) - 0.03,
-        "temperature": min(61.0, limit("gpu_temperature", 83) - 20), "margin": limit("gpu_temperature_margin", 2) + 24,
-        "clock_events": 4.0, "nvlink": 1.25 if cards > 1 else 0.0, "xid": 0.0, "ecc_double_bit": 0.0,
-        "rows_uncorrectable": 1.0, "rows_correctable": 2.0, "row_remap_failure": 0.0, "row_remap_pending": 0.0,
-        "lost": 0.0, "mig": 0.0, "unprofiled": 0.0, "shared": 0.0, "upgraded": 0.0, "exporter_down": 0.0,
+        "temperature": min(61.0, limit("gpu_temperature", 83) - 20),
+        "margin": limit("gpu_temperature_margin", 2) + 24,
+        "clock_events": 4.0,
+        "nvlink": 1.25 if cards > 1 else 0.0,
+        "xid": 0.0,
+        "ecc_double_bit": 0.0,
+        "rows_uncorrectable": 1.0,
+        "rows_correctable": 2.0,
+        "row_remap_failure": 0.0,
+        "row_remap_pending": 0.0,
+        "lost": 0.0,
+        "mig": 0.0,
+        "unprofiled": 0.0,
+        "shared": 0.0,
+        "upgraded": 0.0,
+        "exporter_down": 0.0,
     }
 
 
 class _Piece(NamedTuple):
-    count: int
+    length: int
     stretch: Stretch
     work: Work
 
@@ -46,10 +59,10 @@ def run_card(stretches: tuple[Stretch, ...], work: tuple[Work, ...], interval: i
     for piece in _aligned(stretches, work):
         absent = _absent(piece.stretch)
         values = {} if absent is not None else _values(piece)
-        for key, start, count, value in (*_whole(values, index, piece.count), *events.take(piece, index)):
+        for key, start, count, value in (*_whole(values, index, piece.length), *events.take(piece, index)):
             _pad(runs[key], start, absent)
             runs[key].append(Run(count, value))
-        index += piece.count
+        index += piece.length
         for series in runs.values():
             _pad(series, index, absent)
     return {key: Samples.joined(series) for key, series in runs.items()}
@@ -64,7 +77,7 @@ def _absent(stretch: Stretch) -> float | None:
 
 
 def _pad(series: list[Run], index: int, absent: float | None) -> None:
-    missing = index - sum(run.count for run in series)
+    missing = index - sum(run.length for run in series)
     if missing:
         series.append(Run(missing, None, absent or 0.0))
 
@@ -92,14 +105,23 @@ def _values(piece: _Piece) -> dict[Key, float]:
     inputs, load = piece.stretch.inputs, min(1.0, piece.work.load)
     utilization = inputs["utilization"] * load
     values = {
-        "gpu_present": inputs["temperature"], "gpu_temperature": inputs["temperature"],
+        "gpu_present": inputs["temperature"],
+        "gpu_temperature": inputs["temperature"],
         "gpu_memory_temperature": inputs["temperature"] + 9,
-        "gpu_utilization": utilization, "gpu_dram_active": inputs["dram"] * load, "gpu_tensor_active": utilization / 3,
-        "gpu_memory_used": inputs["memory_used"], "gpu_memory_free": 1 - inputs["memory_used"],
-        "gpu_temperature_margin": inputs["margin"], "gpu_power": _IDLE_WATTS + (_BUSY_WATTS - _IDLE_WATTS) * utilization,
-        "gpu_clock_events": inputs["clock_events"], "gpu_xid": inputs["xid"], "gpu_ecc_double_bit": inputs["ecc_double_bit"],
-        "gpu_rows_uncorrectable": inputs["rows_uncorrectable"], "gpu_rows_correctable": inputs["rows_correctable"],
-        "gpu_row_remap_failure": inputs["row_remap_failure"], "gpu_row_remap_pending": inputs["row_remap_pending"],
+        "gpu_utilization": utilization,
+        "gpu_dram_active": inputs["dram"] * load,
+        "gpu_tensor_active": utilization / 3,
+        "gpu_memory_used": inputs["memory_used"],
+        "gpu_memory_free": 1 - inputs["memory_used"],
+        "gpu_temperature_margin": inputs["margin"],
+        "gpu_power": _IDLE_WATTS + (_BUSY_WATTS - _IDLE_WATTS) * utilization,
+        "gpu_clock_events": inputs["clock_events"],
+        "gpu_xid": inputs["xid"],
+        "gpu_ecc_double_bit": inputs["ecc_double_bit"],
+        "gpu_rows_uncorrectable": inputs["rows_uncorrectable"],
+        "gpu_rows_correctable": inputs["rows_correctable"],
+        "gpu_row_remap_failure": inputs["row_remap_failure"],
+        "gpu_row_remap_pending": inputs["row_remap_pending"],
         "gpu_nvlink_bandwidth": inputs["nvlink"] * piece.work.tokens,
     }
     hidden = piece.stretch.hidden
@@ -107,7 +129,7 @@ def _values(piece: _Piece) -> dict[Key, float]:
 
 
 class _Events:
-    """The exporter's windowed counts: an event is counted while it lies in the window, and a count of zero has no code."""
+    """The exporter's windowed counts: an event counts while it lies in the window; a count of zero has no code."""
 
     def __init__(self, window: int) -> None:
         self._window, self._xid = window, 0.0
@@ -118,10 +140,10 @@ class _Events:
         mask, xid = int(piece.stretch.inputs["clock_events"]), piece.stretch.inputs["xid"]
         for bit, name in _EVENTS.items():
             if mask & bit:
-                yield ("gpu_clock_event_count", (("clock_event", name),)), index, piece.count, 7.0
-        counted = min(piece.count, self._window) if xid and xid != self._xid and index else 0
+                yield ("gpu_clock_event_count", (("clock_event", name),)), index, piece.length, 7.0
+        counted = min(piece.length, self._window) if xid and xid != self._xid and index else 0
         if counted:
             yield ("gpu_xid_count", (("xid", f"{xid:.0f}"),)), index, counted, 1.0
-        if piece.count > counted:
-            yield ("gpu_xid_count", ()), index + counted, piece.count - counted, 0.0
+        if piece.length > counted:
+            yield ("gpu_xid_count", ()), index + counted, piece.length - counted, 0.0
         self._xid = xid

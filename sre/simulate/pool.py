@@ -8,8 +8,9 @@ from sre.catalogue.faults import FLEET, Fault, Story
 from sre.simulate import gpu, replica
 from sre.simulate.engine import Engine, run_engine
 from sre.simulate.gpu import run_card
-from sre.simulate.replica import Bounds, Key, grain
+from sre.simulate.replica import Flows, Key, grain
 from sre.simulate.samples import Run, Samples
+from sre.simulate.service import Bounds
 from sre.simulate.story import Place, Stretch, Timeline, lay_out
 
 
@@ -28,7 +29,8 @@ class Shape:
     def usual(self) -> dict[str, float]:
         """Healthy inputs, by name."""
         return {
-            **dict.fromkeys(FLEET, 0.0), "recorded": 1 - (1 - (self.thresholds.get("usage_accounted") or 0.95)) / 5,
+            **dict.fromkeys(FLEET, 0.0),
+            "recorded": 1 - (1 - (self.thresholds.get("usage_accounted") or 0.95)) / 5,
             **gpu.healthy(self.thresholds, self.cards),
             **replica.healthy(self.thresholds, self.bounds, self.replicas, self.cards),
         }
@@ -57,7 +59,7 @@ class Simulator:
     """Simulates stories of one pool; replicas and cards to which the same happens are computed once."""
 
     def __init__(self, shape: Shape) -> None:
-        self.shape = shape
+        self.shape, self._flows = shape, Flows(shape.usual, shape.bounds, shape.interval)
         self._engines: dict[tuple[object, ...], Engine] = {}
         self._cards: dict[tuple[object, ...], dict[Key, Samples]] = {}
 
@@ -65,21 +67,33 @@ class Simulator:
         """``story`` is the fault itself or a silent neighbour of it; it runs ``seconds`` beyond its last change."""
         shape = self.shape
         return lay_out(
-            story, fault, shape.usual, shape.thresholds, (shape.replicas, shape.cards), shape.interval, seconds, dawn, until)
+            story,
+            fault,
+            shape.usual,
+            shape.thresholds,
+            (shape.replicas, shape.cards),
+            shape.interval,
+            seconds,
+            dawn,
+            until,
+        )
 
     def simulate(self, timeline: Timeline) -> Simulated:
         """Let the timeline happen."""
         shape = self.shape
         engines = tuple(self._engine(timeline.places[Place(r)]) for r in range(shape.replicas))
-        cards = {place: self._card(stretches, engines[place.replica])
-                 for place, stretches in timeline.places.items() if place.card is not None}
+        cards = {
+            place: self._card(stretches, engines[place.replica])
+            for place, stretches in timeline.places.items()
+            if place.card is not None
+        }
         gateway = _gateway(timeline.places[Place(0)], engines) if shape.gateway else {}
         return Simulated(shape, timeline, engines, cards, gateway)
 
     def _engine(self, stretches: tuple[Stretch, ...]) -> Engine:
         key = _identity(stretches)
         if key not in self._engines:
-            self._engines[key] = run_engine(stretches, self.shape.usual, self.shape.bounds, self.shape.interval)
+            self._engines[key] = run_engine(stretches, self._flows, self.shape.interval)
         return self._engines[key]
 
     def _card(self, stretches: tuple[Stretch, ...], engine: Engine) -> dict[Key, Samples]:
@@ -100,12 +114,16 @@ def _gateway(stretches: tuple[Stretch, ...], engines: tuple[Engine, ...]) -> dic
         ("usage_tokens", (("class", "input"),)): (("prompt_tokens", ()),),
         ("usage_requests", (("outcome", "ok"),)): (("responses", (("status", "2xx"),)),),
         ("usage_requests", (("outcome", "error"),)): (
-            ("responses", (("status", "4xx"),)), ("responses", (("status", "5xx"),))),
+            ("responses", (("status", "4xx"),)),
+            ("responses", (("status", "5xx"),)),
+        ),
         ("usage_errors", (("error_type", "server_error"),)): (("responses", (("status", "5xx"),)),),
         ("usage_errors", (("error_type", "invalid_input"),)): (("responses", (("status", "4xx"),)),),
     }
-    return {key: _summed(key, [engine.signals[k] for engine in engines for k in origin], stretches)
-            for key, origin in counted.items()}
+    return {
+        key: _summed(key, [engine.signals[k] for engine in engines for k in origin], stretches)
+        for key, origin in counted.items()
+    }
 
 
 def _summed(key: Key, origins: list[Samples], stretches: tuple[Stretch, ...]) -> Samples:
@@ -121,7 +139,9 @@ def _summed(key: Key, origins: list[Samples], stretches: tuple[Stretch, ...]) ->
                     growth += max(0.0, value - previous[number]) if index else 0.0
                     previous[number] = value
             total += grain(growth * share)
-            shown = not (stretch.inputs["unscraped"] or stretch.inputs.get("asleep") or key[0] in stretch.hidden)
+            shown = not (
+                stretch.inputs["unscraped"] or stretch.inputs.get("asleep") or key[0] in stretch.hidden
+            )
             runs.append(Run(1, total) if shown else Run(1, None, stretch.inputs["unscraped"]))
         at += stretch.count
     return Samples.joined(runs)

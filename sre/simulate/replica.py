@@ -1,36 +1,35 @@
 """An engine replica as a fluid: requests arrive, wait for a place in the batch, take KV blocks, leave tokens.
 
-A step is one scrape interval. Within a step rates are constant; the batch is in balance with what arrives (Little's law), and
-only the queue remembers. Everything follows from the inputs (``sre.catalogue.faults.REPLICA``), without clock or chance.
+A step is one scrape interval. Within a step rates are constant; the batch is in balance with what arrives
+(Little's law), and only the queue remembers. Everything follows from the inputs
+(``sre.catalogue.faults.REPLICA``), without clock or chance.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import lru_cache
-from math import exp, log, sqrt
+from math import exp, log2
 
-from sre.simulate.spread import Share, Skewed, fit, normal_quantile
-
-Inputs = Mapping[str, float]
-Bounds = Mapping[str, tuple[float, ...]]
-"""Upper bounds by histogram, without +Inf."""
+from sre.simulate.service import Bounds, Inputs, Service, service
+from sre.simulate.spread import Share, Skewed
 
 Key = tuple[str, tuple[tuple[str, str], ...]]
 """A signal, with its suffix where it is a histogram's, and its labels."""
 
-TTFT_SIGMA, ITL_SIGMA, REPLY_SIGMA, WAIT_SIGMA = 0.6, 0.35, 0.8, 0.5
-"""Widths of the distributions: replies differ most, token gaps least."""
+WAIT_SIGMA = 0.5
+"""Width of the distribution of waits."""
 
 GRAIN = 16
-"""Counters grow by sixteenths. Sums of them are exact in binary: a counter that loses its last bit would look like a restart."""
+"""Counters grow by sixteenths: exact in binary, for a counter that loses its last bit looks like a restart."""
 
 
 @dataclass(frozen=True)
 class Flow:
     """One replica in one step.
 
-    Gauges as they are, counters as growth per second; the queue grows by ``queue_growth`` requests per second, and until it
-    holds ``same_until`` nothing else changes; ``load`` is the batch against the usual one.
+    Gauges as they are, counters as growth per second; the queue grows by ``queue_growth`` requests per
+    second, and until it holds ``same_until`` nothing else changes; ``load`` is the batch against the usual
+    one.
     """
 
     gauges: dict[str, float]
@@ -40,66 +39,19 @@ class Flow:
     load: float
 
 
-@dataclass(frozen=True)
-class Service:
-    """What one request costs under the given inputs."""
+class Flows:
+    """The steps of replicas with the same healthy inputs (``usual``) and histograms; each is computed once."""
 
-    ttft: Skewed
-    itl: Skewed
-    reply: Skewed
-    runaway: float
-    runaway_tokens: float
+    def __init__(self, usual: Inputs, bounds: Bounds, interval: float) -> None:
+        self._usual, self._bounds, self._interval = usual, bounds, interval
+        self._known: dict[tuple[float, ...], Flow] = {}
 
-    @property
-    def tokens(self) -> float:
-        """Mean tokens of a reply."""
-        return self.reply.mean * (1 - self.runaway) + self.runaway_tokens * self.runaway
-
-    @property
-    def seconds(self) -> float:
-        """Mean seconds in the batch."""
-        return self.ttft.mean + self.tokens * self.itl.mean
-
-    def reply_share(self, tokens: float) -> float:
-        """Share of replies of at most so many tokens."""
-        return self.reply.share(tokens) * (1 - self.runaway) + self.runaway * (tokens >= self.runaway_tokens)
-
-
-def service(inputs: Inputs, bounds: Bounds) -> Service:
-    """Latencies that read as asked for; with ``e2e_p99`` the length of replies follows from it."""
-    wanted = tuple(inputs.get(name, 0.0) for name in _SERVICE)
-    return _service(wanted, tuple(bounds.get(name, ()) for name in ("ttft", "itl", "e2e")))
-
-
-_SERVICE = ("ttft_p95", "itl_p95", "e2e_p99", "reply", "cut", "runaway", "runaway_tokens")
-
-
-@lru_cache(maxsize=4096)
-def _service(wanted: tuple[float, ...], bounds: tuple[tuple[float, ...], ...]) -> Service:
-    given = dict(zip(_SERVICE, wanted, strict=True))
-    ttft = _fitted(0.95, given["ttft_p95"], bounds[0], TTFT_SIGMA)
-    itl = _fitted(0.95, given["itl_p95"], bounds[1], ITL_SIGMA)
-    reply = given["reply"]
-    if given["e2e_p99"]:
-        reply = _reply_for(given["e2e_p99"], bounds[2], ttft, itl, given["cut"])
-    return Service(ttft, itl, _replies(reply, given["cut"]), given["runaway"], given["runaway_tokens"])
-
-
-def _replies(median: float, cut: float) -> Skewed:
-    """Lengths of replies whose longest share is cut at a common limit."""
-    return Skewed(median, REPLY_SIGMA, median * exp(REPLY_SIGMA * normal_quantile(1 - cut)))
-
-
-@lru_cache(maxsize=4096)
-def _fitted(quantile: float, target: float, bounds: tuple[float, ...], sigma: float) -> Skewed:
-    return Skewed(fit(quantile, target, bounds, lambda s: Skewed(s, sigma).share, 64 * target), sigma)
-
-
-def _reply_for(target: float, bounds: tuple[float, ...], ttft: Skewed, itl: Skewed, cut: float) -> float:
-    def share_of(median: float) -> Share:
-        return lambda seconds: _replies(median, cut).share((seconds - ttft.mean) / itl.mean)
-
-    return max(2.0, fit(0.99, target, bounds, share_of, 64 * target / itl.mean))
+    def at(self, inputs: Inputs, waiting: float) -> Flow:
+        """The step that these inputs make of a queue of so many requests."""
+        key = (waiting, *inputs.values())
+        if key not in self._known:
+            self._known[key] = flow(inputs, self._usual, waiting, self._bounds, self._interval)
+        return self._known[key]
 
 
 def flow(inputs: Inputs, usual: Inputs, waiting: float, bounds: Bounds, interval: float) -> Flow:
@@ -121,8 +73,16 @@ def flow(inputs: Inputs, usual: Inputs, waiting: float, bounds: Bounds, interval
         "kv_cache_usage": round(min(1.0, inputs["kv_fill"] * running / running_usual), 4),
     }
     rates = _counters(inputs, cost, served, running, full) | _histograms(inputs, cost, served, delay, bounds)
-    until = _coarse_until(waiting / capacity) * capacity if growth > 0 and waiting > 0 else _SHORTEST * capacity
-    return Flow(gauges, {key: grain(rate * interval) / interval for key, rate in rates.items()}, growth, until, running / running_usual)
+    until = (
+        _coarse_until(waiting / capacity) * capacity if growth > 0 and waiting > 0 else _SHORTEST * capacity
+    )
+    return Flow(
+        gauges,
+        {key: grain(rate * interval) / interval for key, rate in rates.items()},
+        growth,
+        until,
+        running / running_usual,
+    )
 
 
 def grain(count: float) -> float:
@@ -135,12 +95,12 @@ _SHORTEST = 0.05
 
 def _coarse(seconds: float) -> float:
     """A delay on a grid of halves of an octave: histograms then change seldom, and their series stay short."""
-    return float(f"{2 ** (round(2 * log(seconds, 2)) / 2):.3g}") if seconds > _SHORTEST else 0.0
+    return float(f"{2 ** (round(2 * log2(seconds)) / 2):.3g}") if seconds > _SHORTEST else 0.0
 
 
 def _coarse_until(seconds: float) -> float:
     """The delay up to which a growing one is felt as this one."""
-    return max(_SHORTEST, 2 ** ((round(2 * log(seconds, 2)) + 0.5) / 2)) if seconds > _SHORTEST else _SHORTEST
+    return max(_SHORTEST, 2 ** ((round(2 * log2(seconds)) + 0.5) / 2)) if seconds > _SHORTEST else _SHORTEST
 
 
 def _counters(inputs: Inputs, cost: Service, served: float, running: float, full: bool) -> dict[Key, float]:
@@ -164,35 +124,42 @@ def _counters(inputs: Inputs, cost: Service, served: float, running: float, full
     }
 
 
-def _histograms(inputs: Inputs, cost: Service, served: float, delay: float, bounds: Bounds) -> dict[Key, float]:
+def _histograms(
+    inputs: Inputs, cost: Service, served: float, delay: float, bounds: Bounds
+) -> dict[Key, float]:
     waited = Skewed((inputs["wait"] + delay) / exp(WAIT_SIGMA**2 / 2), WAIT_SIGMA)
     done = served * (1 - inputs["server_errors"] - inputs["client_errors"])
     first = delay + cost.ttft.mean
     return {
         **_histogram("ttft", served, lambda x: cost.ttft.share(x - delay), first, bounds),
         **_histogram("itl", served * max(cost.tokens - 1, 0), cost.itl.share, cost.itl.mean, bounds),
-        **_histogram("e2e", done, lambda x: cost.reply_share((x - first) / cost.itl.mean), delay + cost.seconds, bounds),
+        **_histogram(
+            "e2e", done, lambda x: cost.reply_share((x - first) / cost.itl.mean), delay + cost.seconds, bounds
+        ),
         **_histogram("queue_wait", served, waited.share, waited.mean, bounds),
         **_histogram("output_tokens", done, cost.reply_share, cost.tokens, bounds),
     }
 
 
 def _histogram(name: str, rate: float, share: Share, mean: float, bounds: Bounds) -> dict[Key, float]:
-    buckets = {(f"{name}_bucket", (("le", _bound(b)),)): rate * share(b) for b in bounds.get(name, ())}
+    buckets = {_bucket(name, b): rate * share(b) for b in bounds.get(name, ())}
     buckets[f"{name}_bucket", (("le", "+Inf"),)] = rate
     return {**buckets, (f"{name}_sum", ()): rate * mean, (f"{name}_count", ()): rate}
 
 
 @lru_cache(maxsize=1024)
-def _bound(bound: float) -> str:
-    """As Python's client prints it: 1.0, 0.5, 2560.0."""
-    return repr(float(bound))
+def _bucket(name: str, bound: float) -> Key:
+    # As Python's client prints it: 1.0, 0.5, 2560.0.
+    return f"{name}_bucket", (("le", repr(float(bound))),)
 
 
-def healthy(thresholds: Mapping[str, float | None], bounds: Bounds, simulated: int, cards: int) -> dict[str, float]:
+def healthy(
+    thresholds: Mapping[str, float | None], bounds: Bounds, simulated: int, cards: int
+) -> dict[str, float]:
     """Inputs of a replica that keeps every promise of its pool with room to spare.
 
-    ``thresholds`` in base units, None where one does not apply. Enough requests pass for every guard on their number.
+    ``thresholds`` in base units, None where one does not apply. Enough requests pass for every guard on their
+    number.
     """
 
     def limit(name: str, default: float) -> float:
@@ -201,22 +168,43 @@ def healthy(thresholds: Mapping[str, float | None], bounds: Bounds, simulated: i
 
     e2e = 0.5 * limit("e2e_p99", 10)
     inputs = {
-        "prompt": 480.0, "cached": 0.42, "wait": 0.02, "cut": 0.004, "runaway": 0.0, "runaway_tokens": 0.0,
+        "prompt": 480.0,
+        "cached": 0.42,
+        "wait": 0.02,
+        "cut": 0.004,
+        "runaway": 0.0,
+        "runaway_tokens": 0.0,
         "ttft_p95": min(0.4 * limit("ttft_p95", 0.5), 0.3 * e2e),
         "itl_p95": min(0.4 * limit("itl_p95", 0.08), e2e / 40),
-        "e2e_p99": e2e, "reply": 0.0, "burst": 0.0, "closed": 0.0, "thrown_out": 0.0,
+        "e2e_p99": e2e,
+        "reply": 0.0,
+        "burst": 0.0,
+        "closed": 0.0,
+        "thrown_out": 0.0,
         "kv_fill": min(0.35, 0.4 * limit("kv_cache_usage", 0.95)),
-        "server_errors": 0.05 * limit("error_rate", 0.01), "client_errors": 0.05 * limit("client_error_rate", 0.1),
-        "stalled": 0.0, "unreachable": 0.0, "gone": 0.0, "restarted": 0.0, "renamed": 0.0, "leaked_pid": 0.0,
+        "server_errors": 0.05 * limit("error_rate", 0.01),
+        "client_errors": 0.05 * limit("client_error_rate", 0.1),
+        "stalled": 0.0,
+        "unreachable": 0.0,
+        "gone": 0.0,
+        "restarted": 0.0,
+        "renamed": 0.0,
+        "leaked_pid": 0.0,
     }
     cost = service(inputs, bounds)
     # The length that was found stays, whatever else changes: a slower engine does not shorten replies.
     inputs |= {"reply": cost.reply.median, "e2e_p99": 0.0}
-    asked = max(24.0, limit("minimum_events", 10) / 100 / simulated, limit("output_events", 100) / 1200 / simulated)
+    asked = max(
+        24.0, limit("minimum_events", 10) / 100 / simulated, limit("output_events", 100) / 1200 / simulated
+    )
     running = max(4, round(asked * cost.seconds + 0.5))
     inputs |= {
-        "running": float(running), "arrivals": running / cost.seconds, "batch_limit": 8.0 * running,
-        "capacity": 8 * running / cost.seconds, "reply_mean": cost.tokens,
-        "simulated": float(simulated), "cards": float(cards),
+        "running": float(running),
+        "arrivals": running / cost.seconds,
+        "batch_limit": 8.0 * running,
+        "capacity": 8 * running / cost.seconds,
+        "reply_mean": cost.tokens,
+        "simulated": float(simulated),
+        "cards": float(cards),
     }
     return inputs

@@ -8,19 +8,20 @@ from typing import NamedTuple
 
 
 class Run(NamedTuple):
-    """``count`` samples: ``first``, ``first + step``, ...
+    """``length`` samples: ``first``, ``first + step``, ...
 
-    ``first`` is None where there are none; ``step`` is then 1 where nobody scraped, so that nobody marked an end either.
+    ``first`` is None where there are none; ``step`` is then 1 where nobody scraped, so that nobody marked an
+    end either.
     """
 
-    count: int
+    length: int
     first: float | None
     step: float = 0.0
 
     @property
     def last(self) -> float:
         assert self.first is not None
-        return self.first + self.step * (self.count - 1)
+        return self.first + self.step * (self.length - 1)
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class Samples:
         """Runs in order; neighbours that continue each other become one."""
         merged: list[Run] = []
         for run in runs:
-            if not run.count:
+            if not run.length:
                 continue
             if merged and (more := _continued(merged[-1], run)):
                 merged[-1] = more
@@ -47,7 +48,7 @@ class Samples:
         starts, at = [], 0
         for run in self.runs:
             starts.append(at)
-            at += run.count
+            at += run.length
         return tuple(starts)
 
     def at(self, index: int) -> float | None:
@@ -56,14 +57,18 @@ class Samples:
             return None
         place = bisect_right(self._starts, index) - 1
         run, offset = self.runs[place], index - self._starts[place]
-        if offset >= run.count or run.first is None:
+        if offset >= run.length or run.first is None:
             return None
         return run.first + run.step * offset
 
     def times(self, factor: float) -> "Samples":
         """Every sample multiplied."""
-        return Samples(tuple(
-            run if run.first is None else Run(run.count, run.first * factor, run.step * factor) for run in self.runs))
+        return Samples(
+            tuple(
+                run if run.first is None else Run(run.length, run.first * factor, run.step * factor)
+                for run in self.runs
+            )
+        )
 
     def only(self, spans: Iterable[tuple[int, bool]]) -> "Samples":
         """The samples inside the spans (length, inside), which cover the whole series; the rest is an absence."""
@@ -73,7 +78,7 @@ class Samples:
         at = 0
         for length, inside in spans:
             for run, start in zip(self.runs, self._starts, strict=True):
-                first, last = max(start, at), min(start + run.count, at + length)
+                first, last = max(start, at), min(start + run.length, at + length)
                 if first < last and inside and run.first is not None:
                     yield Run(last - first, run.first + run.step * (first - start), run.step)
                 elif first < last:
@@ -86,18 +91,19 @@ class Samples:
         if place < 0:
             return None
         run = self.runs[place]
-        return run.step if run.first is not None and last < self._starts[place] + run.count else None
+        return run.step if run.first is not None and last < self._starts[place] + run.length else None
 
-    def between(self, first: int, last: int) -> Iterator[tuple[int, int, Run]]:
-        """(first index, last index, run) of every run with samples between two scrapes, both included."""
-        place = max(0, bisect_right(self._starts, first) - 1)
-        for run, start in zip(self.runs[place:], self._starts[place:], strict=True):
-            if start > last:
-                return
-            low, high = max(first, start), min(last, start + run.count - 1)
-            if run.first is not None and low <= high:
-                yield low, high, Run(high - low + 1, run.first + run.step * (low - start), run.step)
+    def between(self, first: int, last: int) -> list[tuple[int, int, float, float]]:
+        """(first index, last index, first sample, last sample) of every run between two scrapes, both included."""
+        found, starts = [], self._starts
+        for place in range(max(0, bisect_right(starts, first) - 1), bisect_right(starts, last)):
+            (length, value, step), start = self.runs[place], starts[place]
+            low, high = max(first, start), min(last, start + length - 1)
+            if value is not None and low <= high:
+                found.append((low, high, value + step * (low - start), value + step * (high - start)))
+        return found
 
+    @cached_property
     def notation(self) -> str:
         """promtool's words for it: ``a+bxn`` is n + 1 samples, ``_xn`` n gaps, ``stale`` the end of a series."""
         words, alive = [], False
@@ -107,8 +113,8 @@ class Samples:
             words += ["stale"] if marked else []
             if run.first is not None:
                 words.append(_word(run))
-            elif run.count > marked:
-                words.append(f"_x{run.count - marked}")
+            elif run.length > marked:
+                words.append(f"_x{run.length - marked}")
             alive = run.first is not None
         if words and words[-1].startswith("_"):
             words.pop()
@@ -118,11 +124,11 @@ class Samples:
 def _continued(before: Run, after: Run) -> Run | None:
     if before.first is None or after.first is None:
         alike = before.first is after.first and before.step == after.step
-        return Run(before.count + after.count, None, before.step) if alike else None
-    step = before.step if before.count > 1 else after.first - before.first
-    even = after.count == 1 or _same(after.step, step)
-    if even and _same(after.first, before.first + step * before.count):
-        return Run(before.count + after.count, before.first, step)
+        return Run(before.length + after.length, None, before.step) if alike else None
+    step = before.step if before.length > 1 else after.first - before.first
+    even = after.length == 1 or _same(after.step, step)
+    if even and _same(after.first, before.first + step * before.length):
+        return Run(before.length + after.length, before.first, step)
     return None
 
 
@@ -133,11 +139,11 @@ def _same(left: float, right: float) -> bool:
 def _word(run: Run) -> str:
     assert run.first is not None
     first, step = number(run.first), number(run.step)
-    if run.count == 1:
+    if run.length == 1:
         return first
     if step in ("0", "-0"):
-        return f"{first}x{run.count - 1}"
-    return f"{first}{step if step.startswith('-') else '+' + step}x{run.count - 1}"
+        return f"{first}x{run.length - 1}"
+    return f"{first}{step if step.startswith('-') else '+' + step}x{run.length - 1}"
 
 
 def number(value: float) -> str:

@@ -1,4 +1,4 @@
-"""Where simulated things stand: the target labels that a fleet's Prometheus puts on them, and how a series is written."""
+"""Where simulated things stand: the target labels that Prometheus puts on them, and how a series is written."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass

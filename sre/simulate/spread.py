@@ -51,9 +51,9 @@ def fit(
 ) -> float:
     """The scale at which ``histogram_quantile`` reads ``target`` off these bounds.
 
-    ``share_of(scale)`` is the distribution for scales up to ``most``; a greater scale means greater values. Prometheus interpolates linearly inside a
-    bucket, so the reading lies off the true quantile wherever ``target`` is not a bound. Beyond the last bound nothing can
-    be read: then the true quantile is met.
+    ``share_of(scale)`` is the distribution for scales up to ``most``; a greater scale means greater values.
+    Prometheus interpolates linearly inside a bucket, so the reading lies off the true quantile wherever
+    ``target`` is not a bound. Beyond the last bound nothing can be read: then the true quantile is met.
     """
     low, high = 0.0, inf
     for bound in bounds:
@@ -64,7 +64,8 @@ def fit(
         if high == inf:
             return quantile - share(target)
         under, upto = share(low), share(high)
-        # Rising with the scale, and zero where the line through the bucket's corners reaches the quantile at the target.
+        # Rising with the scale, and zero where the line through the bucket's corners reaches the quantile at
+        # the target.
         return (quantile - under) * (high - low) - (upto - under) * (target - low)
 
     return _bisect(below, 1e-9, most)

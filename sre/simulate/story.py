@@ -32,8 +32,9 @@ class Stretch:
 
 @dataclass(frozen=True)
 class Timeline:
-    """Inputs of every place over time. Scrape ``start`` is the first that sees the fault, ``onset`` the first after which
-    nothing changes any more; before ``dawn`` nothing runs but the targets themselves."""
+    """Inputs of every place over time. Scrape ``start`` is the first that sees the fault, ``onset`` the first
+    after which nothing changes any more; before ``dawn`` nothing runs but the targets themselves.
+    """
 
     count: int
     start: int
@@ -51,22 +52,37 @@ class _Change:
 
 
 def lay_out(
-    story: Story, fault: Fault, usual: dict[str, float], thresholds: Known, shape: tuple[int, int], interval: int,
-    seconds: int, dawn: int = 0, until: int = 0,
+    story: Story,
+    fault: Fault,
+    usual: dict[str, float],
+    thresholds: Known,
+    shape: tuple[int, int],
+    interval: int,
+    seconds: int,
+    dawn: int = 0,
+    until: int = 0,
 ) -> Timeline:
     """``story`` (the fault itself, or one of its silent neighbours) for ``shape`` = (replicas, cards each).
 
-    It runs ``seconds`` beyond its onset, and at least to the scrape ``until``. ``usual`` are the healthy inputs.
+    It runs ``seconds`` beyond its onset, and at least to the scrape ``until``. ``usual`` are the healthy
+    inputs.
     """
     known = {**usual, **thresholds}
     base = usual | _values(story.before, known, usual)
     start = dawn + (fault.history + fault.quiet) // interval
     changes = list(_changes(story, fault, base, known, start, interval))
-    onset = max([start + ceil(fault.onset / interval), *(c.index for c in changes if "restarted" in c.values)])
+    onset = max(
+        [start + ceil(fault.onset / interval), *(c.index for c in changes if "restarted" in c.values)]
+    )
     count = max(onset + ceil(seconds / interval), until) + 1
     places = [Place(r, c) for r in range(shape[0]) for c in (None, *range(shape[1]))]
-    return Timeline(count, start, onset, dawn, {
-        p: _stretches([c for c in changes if _hits(c, p, places[-1])], base, count, dawn) for p in places})
+    return Timeline(
+        count,
+        start,
+        onset,
+        dawn,
+        {p: _stretches([c for c in changes if _hits(c, p, places[-1])], base, count, dawn) for p in places},
+    )
 
 
 def _values(formulas: Mapping[str, Formula], known: Known, base: dict[str, float]) -> dict[str, float]:

@@ -1,11 +1,13 @@
-"""What Prometheus makes of samples: rates, means and quantiles, from the definitions and not from any rule's text.
+"""What Prometheus makes of samples: rates, means and quantiles, from the definitions and not from any rule's
+text.
 
-Times are indices of scrapes, windows are in seconds. ``left_open`` is Prometheus 3, where a sample that lies exactly at the
-start of a window is no longer in it; 2.x has it in.
+Times are indices of scrapes, windows are in seconds. ``left_open`` is Prometheus 3, where a sample that lies
+exactly at the start of a window is no longer in it; 2.x has it in.
 """
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from math import inf
 
 from sre.simulate.samples import Samples
@@ -31,14 +33,13 @@ class Windows:
         step = samples.steady(first, index)
         if step is not None and not self.left_open:
             return step * (index - first)
-        found = list(samples.between(first, index))
-        count = sum(run.count for _, _, run in found)
+        found = samples.between(first, index)
+        count = sum(high - low + 1 for low, high, _, _ in found)
         if count < 2:
             return None
-        (start, _, oldest), (_, end, newest) = found[0], found[-1]
-        before, after = oldest.first or 0.0, newest.last
-        for (_, _, one), (_, _, other) in zip(found, found[1:], strict=False):
-            after += one.last if (other.first or 0.0) < one.last else 0.0
+        (start, _, before, _), (_, end, _, after) = found[0], found[-1]
+        for (_, _, _, left), (_, _, right, _) in pairwise(found):
+            after += left if right < left else 0.0
         grown, span = after - before, float((end - start) * self.interval)
         gap = span / (count - 1)
         ahead, behind = float(seconds - (index - start) * self.interval), float((index - end) * self.interval)
