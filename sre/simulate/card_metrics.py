@@ -59,9 +59,9 @@ class CardMetrics:
     ) -> tuple[tuple[MetricSource, float, tuple[tuple[str, dict[str, str]], ...]], ...]:
         """Each metric that tells a signal: its factor, and its series as names with their labels."""
         found = []
-        for source in self._on(key[0], version):
+        for source in self._on(key[0], version, shape[0]):
             hidden = shape[2] and "_PROF_" in source.metric
-            if not hidden and self._owner(source.metric, version) == key[0]:
+            if not hidden and self._owner(source.metric, version, shape[0]) == key[0]:
                 own = self._own(source, key)
                 labels = tuple({**card, **own} for card in self._copies(place, version, shape))
                 found.append(
@@ -69,12 +69,12 @@ class CardMetrics:
                 )
         return tuple(found)
 
-    def _owner(self, metric: str, version: str) -> str:
+    def _owner(self, metric: str, version: str, mig: bool) -> str:
         """The signal that a metric tells; presence is read off the temperature."""
         return next(
             name
             for name in self._binding.signals
-            if name != "gpu_present" and any(s.metric == metric for s in self._on(name, version))
+            if name != "gpu_present" and any(s.metric == metric for s in self._on(name, version, mig))
         )
 
     def _own(self, source: MetricSource, key: Key) -> dict[str, str]:
@@ -119,11 +119,14 @@ class CardMetrics:
             **dict.fromkeys(driver, "580.105.08"),
         }
 
-    def _switched_on(self, signal: str, version: str) -> tuple[MetricSource, ...]:
-        """Names in this release, with those that one line of the exporter's list switches on."""
+    def _switched_on(self, signal: str, version: str, mig: bool) -> tuple[MetricSource, ...]:
+        """Names in this release, with those that one line of the exporter's list switches on.
+
+        A MIG instance has no utilisation but the profiled one: who divides cards asks for more than the list has.
+        """
         sources = self._binding.signals.get(signal, ())
         renamed = tuple(s for s in sources if s.image and not s.csv and _valid(s.image, None, version))
-        listed = tuple(s for s in sources if s.csv and _valid(s.image or "0", None, version))
+        listed = tuple(s for s in sources if s.csv and (mig or _valid(s.image or "0", None, version)))
         return renamed or listed or tuple(s for s in sources if s.csv)
 
 

@@ -155,8 +155,7 @@ class Readings:
     def recorded(self) -> Reading:
         """Share of the generated tokens that the gateway's records hold."""
         counted = self._pool.gateway["usage_tokens", (("class", "output"),)]
-        made = cache(self.rate("generation_tokens", 300))
-        return over(lambda at: self._windows.rate(counted, at, _HALF), self.mean(made, _HALF))
+        return over(lambda at: self._windows.rate(counted, at, _HALF), self.rate("generation_tokens", _HALF))
 
 
 def _share(shares: Callable[[int], dict[str, float]], le: str, at: int) -> float | None:
