@@ -30,8 +30,9 @@ FORMATS: dict[str, tuple[str, Callable[[float], str]]] = {
     "factor": _fixed(1),
     "tokens": _fixed(0),
     "tokens_per_second": _humanized(" tokens/s"),
-    "requests_per_second": _humanized(" requests/s"),
-    "preemptions_per_second": _humanized(" requests/s"),
+    # Often below one, where Prometheus would humanize 0.3 to "300m".
+    "requests_per_second": _fixed(2, " requests/s"),
+    "preemptions_per_second": _fixed(2, " requests/s"),
     "watts": _fixed(0, " W"),
     "megabytes_per_second": _humanized(" MB/s"),
     "megabytes_per_token": _humanized(" MB/token"),
