@@ -58,9 +58,14 @@ def _head(planned: PlannedAlert) -> list[str]:
 
 
 def _facts(planned: PlannedAlert) -> list[str]:
-    """Severity and delays; where there are several rules, which one says what."""
+    """Severity and delays; where there are several rules, which one says what.
+
+    An alert whose fault is the healthy fleet fires all the time.
+    """
     alert, timing = planned.alert, _timing(planned)
     used = [alert.rules[index] for index in planned.sources]
+    if any(rule.fault == "healthy" for rule in used):
+        return ["It always fires: a heartbeat, on a route of its own."]
     if len(used) == 1:
         return [f"**{used[0].severity}**: {RESPONSES[used[0].severity]}. {timing}."]
     return [f"{timing}.", *map(_case, used)]
