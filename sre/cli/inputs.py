@@ -11,7 +11,8 @@ from sre.findings import Finding, Refused
 from sre.fleet import Fleet
 from sre.fleet.problem import Known
 from sre.fleet.reader import load_source
-from sre.fleet.receivers import Receivers, owners, read_receivers
+from sre.fleet.receiver_names import owners
+from sre.fleet.receivers import Receivers, read_receivers
 from sre.source import Loc, Source
 
 

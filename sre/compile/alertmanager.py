@@ -8,7 +8,8 @@ from typing import Any
 
 from sre.compile.plan import Plan
 from sre.compile.prometheus import HEADER, dump
-from sre.fleet.receivers import NULL, SEVERITIES, WATCHDOG, Receivers, owners, stubs, team_receiver
+from sre.fleet.receiver_names import NULL, SEVERITIES, WATCHDOG, owners, team_receiver
+from sre.fleet.receivers import Receivers, stubs
 from sre.promql import quote
 from sre.write import Artefact
 
