@@ -2,7 +2,7 @@
 
 from sre.compile.prometheus import dump
 from sre.compile.questions import Questions
-from sre.simulate.samples import Samples
+from sre.simulate.exposition import Block
 from sre.units import format_duration
 
 
@@ -14,7 +14,9 @@ class Page:
 
     def __init__(self, interval: int) -> None:
         self._lines: list[str] = []
-        self._interval, self._known = format_duration(interval), dict[tuple[str, str], str]()
+        self._interval = format_duration(interval)
+        self._anchors: dict[tuple[str, str], str] = {}
+        self._blocks: dict[int, tuple[Block, str]] = {}
 
     @property
     def text(self) -> str:
@@ -26,14 +28,22 @@ class Page:
             f"{comment}- name: {quoted(name)}\n  interval: {self._interval}\n  input_series:\n"
         )
 
-    def series(self, name: str, samples: Samples) -> None:
-        key = (name, samples.notation)
-        anchor = self._known.get(key)
+    def series(self, block: Block) -> None:
+        """Series of a test; a block that an earlier one had is a list of references."""
+        if id(block) not in self._blocks:
+            self._lines += [self._line(name, samples.notation) for name, samples in block]
+            # The block itself is kept, or another one could take over its id.
+            known = (self._anchors[name, samples.notation] for name, samples in block)
+            self._blocks[id(block)] = (block, "".join(f"  - *{anchor}\n" for anchor in known))
+        else:
+            self._lines.append(self._blocks[id(block)][1])
+
+    def _line(self, name: str, notation: str) -> str:
+        anchor = self._anchors.get((name, notation))
         if anchor:
-            self._lines.append(f"  - *{anchor}\n")
-            return
-        anchor = self._known[key] = f"s{len(self._known)}"
-        self._lines.append(f"  - &{anchor} {{series: {quoted(name)}, values: '{key[1]}'}}\n")
+            return f"  - *{anchor}\n"
+        anchor = self._anchors[name, notation] = f"s{len(self._anchors)}"
+        return f"  - &{anchor} {{series: {quoted(name)}, values: '{notation}'}}\n"
 
     def questions(self, asked: Questions) -> None:
         data = {"alert_rule_test": asked.alerts, "promql_expr_test": asked.exprs}

@@ -70,7 +70,7 @@ class Prover:
         until = max(case.timeline.count for case in cases) - 1
         page = Page(self._stand_in.interval)
         for case in cases:
-            self._write(page, case, until)
+            self._write(page, case, until, chapter.reads("llm-gpu"))
         command = f"# promtool test rules {self._name}-{chapter.name}.test.yaml\n"
         return f"{HEADER}{command}{dump(self._head(chapter))}tests:\n{page.text}"
 
@@ -86,12 +86,12 @@ class Prover:
             "group_eval_order": [name for name in _ORDER if name in groups],
         }
 
-    def _write(self, page: Page, case: Case, until: int) -> None:
+    def _write(self, page: Page, case: Case, until: int, cards: bool) -> None:
         timeline = case.simulator.lay_out(case.story, case.fault, case.seconds, case.timeline.dawn, until)
         simulated = case.simulator.simulate(timeline)
         page.begin(case.name, case.fault.says if case.story is case.fault else "")
-        for name, samples in self._stand_in.series(simulated).items():
-            page.series(name, samples)
+        for block in self._stand_in.blocks(simulated, cards):
+            page.series(block)
         page.questions(self._questions(case, simulated))
 
     def _questions(self, case: Case, simulated: Simulated) -> Questions:

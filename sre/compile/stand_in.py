@@ -1,5 +1,6 @@
 """The simulated stand-in of a pool: as much of it as its proofs need, under its labels, names and thresholds."""
 
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
 
@@ -8,7 +9,7 @@ from sre.compile.coverage import bounds_of
 from sre.compile.plan import Plan
 from sre.compile.thresholds import threshold_value
 from sre.fleet import Pool
-from sre.simulate.exposition import Exposition
+from sre.simulate.exposition import Block, Exposition
 from sre.simulate.pool import Shape, Simulated, Simulator
 from sre.simulate.samples import Run, Samples
 from sre.simulate.site import Site, series
@@ -39,12 +40,13 @@ class StandIn:
             fleet.usage_exporter.job if fleet.usage_exporter else "",
         )
 
-    def series(self, simulated: Simulated) -> dict[str, Samples]:
+    def blocks(self, simulated: Simulated, cards: bool) -> Iterator[Block]:
         """What Prometheus holds of it, declared replicas that only answer their scrapes included."""
         dawn, count, first = simulated.timeline.dawn, simulated.timeline.count, simulated.shape.replicas
         up = Samples.joined((Run(dawn, None), Run(count - dawn, 1.0)))
         others = range(first, first + self._silent(simulated))
-        return self._exposition.series(simulated) | {series("up", self.site.replica(n)): up for n in others}
+        yield from self._exposition.blocks(simulated, cards)
+        yield tuple((series("up", self.site.replica(n)), up) for n in others)
 
     def truth(self, simulated: Simulated) -> Truth:
         """Its recorded series, by their definitions."""

@@ -5,7 +5,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from math import ceil
 
-from sre.simulate.replica import Flow, Flows, Key, grain
+from sre.simulate.replica import Flow, Flows, Key
 from sre.simulate.samples import Run, Samples
 from sre.simulate.story import Stretch
 
@@ -46,24 +46,24 @@ class _Piece:
 
 def run_engine(stretches: tuple[Stretch, ...], flows: Flows, interval: int) -> Engine:
     """Let the inputs happen to one replica."""
-    pieces = list(_pieces(stretches, flows, interval))
+    pieces = list(_pieces(stretches, flows))
     collector = _Collector(interval)
     for piece in pieces:
         collector.take(piece)
-    return Engine(collector.samples(), tuple(_work(piece) for piece in pieces))
+    return Engine(collector.samples(), tuple(_work(piece, interval) for piece in pieces))
 
 
-def _work(piece: _Piece) -> Work:
+def _work(piece: _Piece, interval: int) -> Work:
     if piece.frozen or _away(piece.stretch) or piece.stretch.inputs.get("asleep"):
         return Work(piece.count, 0.0, 0.0)
-    return Work(piece.count, piece.flow.load, piece.flow.rates["generation_tokens", ()])
+    return Work(piece.count, piece.flow.load, piece.flow.growth["generation_tokens", ()] / interval)
 
 
 def _away(stretch: Stretch) -> bool:
     return bool(stretch.inputs["gone"] or stretch.inputs["unreachable"])
 
 
-def _pieces(stretches: tuple[Stretch, ...], flows: Flows, interval: int) -> Iterator[_Piece]:
+def _pieces(stretches: tuple[Stretch, ...], flows: Flows) -> Iterator[_Piece]:
     waiting, burst, last = 0.0, 0.0, None
     for stretch in stretches:
         inputs, left = stretch.inputs, stretch.count
@@ -74,7 +74,7 @@ def _pieces(stretches: tuple[Stretch, ...], flows: Flows, interval: int) -> Iter
             continue
         while left:
             last = flows.at(inputs, waiting)
-            growth = last.queue_growth * interval
+            growth = last.queue_growth
             count = min(left, _steady(last, waiting, growth))
             yield _Piece(count, last, max(0.0, waiting + growth), growth, stretch, frozen=False)
             waiting, left = max(0.0, waiting + growth * count), left - count
@@ -104,8 +104,8 @@ class _Collector:
             self._restarted, self._born = inputs["restarted"], float(self._index * self._interval - 5)
             self._totals = None
         if self._totals is None:
-            aged = 0 if self._restarted else _AGE
-            self._totals = {key: float(round(rate * aged)) for key, rate in piece.flow.rates.items()}
+            aged = 0 if self._restarted else _AGE // self._interval
+            self._totals = {key: float(round(growth * aged)) for key, growth in piece.flow.growth.items()}
         seen = not (_away(piece.stretch) or inputs["unscraped"])
         asleep = bool(inputs.get("asleep"))
         self._unscraped = inputs["unscraped"]
@@ -134,11 +134,14 @@ class _Collector:
     def _counters(self, piece: _Piece, seen: bool) -> None:
         assert self._totals is not None
         hidden = piece.stretch.hidden
-        for key, rate in piece.flow.rates.items():
-            step = 0.0 if piece.frozen or piece.stretch.inputs.get("asleep") else grain(rate * self._interval)
+        still = piece.frozen or bool(piece.stretch.inputs.get("asleep"))
+        count, totals, runs = piece.count, self._totals, self._runs
+        absent = Run(count, None, self._unscraped)
+        for key, growth in piece.flow.growth.items():
+            step = 0.0 if still else growth
             shown = seen and not (hidden and (key[0] in hidden or key[0].rpartition("_")[0] in hidden))
-            self._add(key, piece.count, self._totals[key] + step if shown else None, step)
-            self._totals[key] += step * piece.count
+            runs[key].append(Run(count, totals[key] + step, step) if shown else absent)
+            totals[key] += step * count
 
     def _add(self, key: Key, count: int, first: float | None, step: float = 0.0) -> None:
         self._runs[key].append(Run(count, first, self._unscraped if first is None else step))

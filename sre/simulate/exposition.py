@@ -6,9 +6,11 @@ from sre.catalogue.model import Binding
 from sre.simulate.card_metrics import CardMetrics
 from sre.simulate.engine_metrics import EngineMetrics
 from sre.simulate.pool import Simulated
-from sre.simulate.samples import Samples
 from sre.simulate.site import Named, Site, series
 from sre.simulate.story import Place
+
+Block = tuple[Named, ...]
+"""Series of one place; the same object wherever the same happens to it."""
 
 
 class Exposition:
@@ -24,22 +26,28 @@ class Exposition:
         self._site, self._usage = site, usage
         self._engines = EngineMetrics(*engine, site)
         self._cards = CardMetrics(*cards, site) if cards else None
+        self._known: dict[tuple[object, int], tuple[object, Block]] = {}
 
-    def series(self, simulated: Simulated) -> dict[str, Samples]:
-        """Every series that has a sample."""
-        named = (*self._named(simulated), *self._gateway(simulated))
-        return {
-            name: samples for name, samples in named if any(run.first is not None for run in samples.runs)
-        }
-
-    def _named(self, simulated: Simulated) -> Iterator[Named]:
+    def blocks(self, simulated: Simulated, cards: bool = True) -> Iterator[Block]:
+        """Every series that has a sample; ``cards`` says whether the GPU exporter's are wanted."""
         places = simulated.timeline.places
         for number, engine in enumerate(simulated.engines):
-            yield from self._engines.series(number, engine, places[Place(number)])
-        yield from self._engines.bystanders(simulated.timeline.count)
-        if self._cards:
+            yield self._once(
+                (number, id(engine)), engine, self._engines.series(number, engine, places[Place(number)])
+            )
+        yield tuple(self._engines.bystanders(simulated.timeline.count))
+        if self._cards and cards:
             for place, signals in simulated.cards.items():
-                yield from self._cards.series(place, signals, places[place])
+                yield self._once(
+                    (place, id(signals)), signals, self._cards.series(place, signals, places[place])
+                )
+        yield _with_samples(self._gateway(simulated))
+
+    def _once(self, key: tuple[object, int], origin: object, named: Iterator[Named]) -> Block:
+        """The block of an engine or a card, made when it is first asked for; ``origin`` is kept for its id's sake."""
+        if key not in self._known:
+            self._known[key] = (origin, _with_samples(named))
+        return self._known[key][1]
 
     def _gateway(self, simulated: Simulated) -> Iterator[Named]:
         if not self._usage:
@@ -54,3 +62,7 @@ class Exposition:
             for source in self._usage.signals.get(signal, ()):
                 own = {source.labels.get(label, label): value for label, value in labels}
                 yield series(source.metric, {**target, **own}), samples
+
+
+def _with_samples(named: Iterator[Named]) -> Block:
+    return tuple(one for one in named if any(run.first is not None for run in one[1].runs))

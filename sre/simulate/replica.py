@@ -27,13 +27,12 @@ GRAIN = 16
 class Flow:
     """One replica in one step.
 
-    Gauges as they are, counters as growth per second; the queue grows by ``queue_growth`` requests per
-    second, and until it holds ``same_until`` nothing else changes; ``load`` is the batch against the usual
-    one.
+    Gauges as they are, counters as growth over the step. The queue grows by ``queue_growth`` requests, and
+    until it holds ``same_until`` nothing else changes; ``load`` is the batch against the usual one.
     """
 
     gauges: dict[str, float]
-    rates: dict[Key, float]
+    growth: dict[Key, float]
     queue_growth: float
     same_until: float
     load: float
@@ -78,8 +77,8 @@ def flow(inputs: Inputs, usual: Inputs, waiting: float, bounds: Bounds, interval
     )
     return Flow(
         gauges,
-        {key: grain(rate * interval) / interval for key, rate in rates.items()},
-        growth,
+        {key: grain(rate * interval) for key, rate in rates.items()},
+        growth * interval,
         until,
         running / running_usual,
     )
