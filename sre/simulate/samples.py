@@ -125,6 +125,8 @@ def _continued(before: Run, after: Run) -> Run | None:
     if before.first is None or after.first is None:
         alike = before.first is after.first and before.step == after.step
         return Run(before.length + after.length, None, before.step) if alike else None
+    if before.length == after.length == 1 and after.first < before.first:
+        return None  # a counter that fell has started anew: that is no line
     step = before.step if before.length > 1 else after.first - before.first
     even = after.length == 1 or _same(after.step, step)
     if even and _same(after.first, before.first + step * before.length):
