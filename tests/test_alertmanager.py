@@ -168,8 +168,8 @@ class TestReceivers:
             ("receivers: {page: x}", 1, "there is no list `receivers` here"),
             ("route: {}\n" + RECEIVERS, 1, "unknown key `route`"),
             ("globale: {}\n" + RECEIVERS, 1, "unknown key `globale`"),
-            (RECEIVERS + "  - name: null\n", 13, "a receiver has no name"),
-            (RECEIVERS + "  - page\n", 13, "a receiver has no name"),
+            (RECEIVERS + "  - name: null\n", 13, "entry 6 of `receivers` has no name"),
+            (RECEIVERS + "  - page\n", 13, "entry 6 of `receivers` has no name"),
             (
                 RECEIVERS + "    slack_configs: {}\n",
                 13,

@@ -12,7 +12,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sre.findings import Finding, Refused
-from sre.fleet import OBJECTIVES, Fleet, file_name, load, load_text
+from sre.fleet import OBJECTIVES, Fleet, Pool, file_name, load, load_text
 
 ROOT = Path(__file__).parent.parent
 CONTRACT = ROOT.parent / "shared" / "contracts" / "fleet.yaml"
@@ -273,3 +273,28 @@ def test_no_tree_of_values_brings_a_traceback(tree: dict[str, Any], pools: list[
     except Refused as refused:
         found = refused.findings
     assert all(re.fullmatch(r"fleet\.yaml:\d+", finding.where) for finding in found)
+
+
+ANY_KEYS = [*Pool.model_fields, "min", "max", "kind", "version", "type", "per_replica", "match"]
+ANYTHING = st.recursive(
+    st.none() | st.booleans() | st.integers() | st.floats() | st.sampled_from(WORDS) | st.text(max_size=5),
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(ANY_KEYS), inner, max_size=4),
+    max_leaves=12,
+)
+
+
+@settings(max_examples=150, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+@given(
+    st.dictionaries(st.sampled_from(sorted(set(Fleet.model_fields) - {"pools"})), TREES, max_size=4),
+    st.dictionaries(st.sampled_from(sorted(Pool.model_fields)), ANYTHING, max_size=6),
+)
+def test_no_tree_of_values_hides_a_mistake_elsewhere(tree: dict[str, Any], pool: dict[str, Any]) -> None:
+    """Whatever is wrong in one pool or at the top, a name that two other pools share is told in the same run."""
+    engine = {"kind": "vllm", "version": "0.32.0"}
+    pools = [{"name": "same", "engine": engine}, {"name": "same", "engine": engine}, pool]
+    content = yaml.safe_dump(
+        {"version": 1, "name": "f"} | tree | {"pools": pools}, allow_unicode=True
+    ).encode()
+    with pytest.raises(Refused) as refused:
+        load_text("fleet.yaml", content, ROOT, UNITS, engines={"vllm"})
+    assert any("'same' twice" in finding.what for finding in refused.value.findings)

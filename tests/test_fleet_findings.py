@@ -86,6 +86,30 @@ teams:
     assert len(said) <= len(wanted) + 2
 
 
+@pytest.mark.parametrize(
+    "replicas", ["0", "-1", "100000000000", "1e11", "2.5", "true", "", "{min: 0, max: 0}", "[1]"]
+)
+def test_one_bad_number_hides_nothing_else(replicas: str) -> None:
+    """Whatever stands for the replicas of one pool, it is told once, and so is all that is wrong elsewhere."""
+    text = f"""\
+version: 1
+name: f
+receivers: ./nope.yaml
+pools:
+  - name: chat
+    engine: {{kind: vllm, version: 0.32.0}}
+    gpus: {{type: h100, replicas: {replicas}}}
+  - name: chat
+    engine: {{kind: vlm, version: 0.32.0}}
+    thresholds: {{queue_dept: 5}}
+"""
+    said = [(f.where.removeprefix("fleet.yaml:"), f.what) for f in findings(text)]
+    (one,) = [what for line, what in said if line == "7"]
+    assert "`pools[1].gpus.replicas" in one
+    assert "max" not in one or "max" in replicas
+    assert [line for line, _ in said] == ["3", "7", "8", "9", "10"]
+
+
 BUCKETS = "{{pool}}  - {{name: b, engine: {{kind: vllm, version: 0.33.0, histogram_buckets: {0}}}}}"
 WRONG = {
     "a key with a typing error": ("timezon: UTC", "unknown key `timezon`", "did you mean `timezone`?"),
@@ -129,7 +153,17 @@ WRONG = {
         "min of 3",
         "{min: 2, max: 3}",
     ),
-    "true as a number": ("{pool}    gpus: {type: a, replicas: true}", "replicas` is true", "like 2"),
+    "true as a number": ("{pool}    gpus: {type: a, replicas: true}", "true is no number", "like 2"),
+    "replicas as text": (
+        '{pool}    gpus: {type: a, replicas: "3"}',
+        "'3' is no number of replicas",
+        "like 2",
+    ),
+    "no replicas": (
+        "{pool}    gpus: {type: a, replicas: 0}",
+        "`pools[1].gpus.replicas`: 0 replicas",
+        "at least 1",
+    ),
     "kept beyond the most": (
         "{pool}    gpus: {type: a, replicas: 2}\n    min_replicas: 5",
         "is 5",

@@ -207,8 +207,8 @@ receivers:
         (2, "there is no receiver `ticket`"),
         (4, "the receiver 'page' stands here twice"),
         (4, "`webhook_configs`"),
-        (5, "a receiver has no name"),
-        (6, "a receiver has no name"),
+        (5, "entry 3"),
+        (6, "entry 4"),
         (7, "`smarthost`"),
         (8, "unknown key `urll` in `webhook_configs`"),
     }

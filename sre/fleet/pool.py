@@ -7,8 +7,10 @@ from pydantic.config import JsonDict
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
 
+from sre.explain import objection
 from sre.fleet.amounts import Bound, Seconds, Share, Threshold
-from sre.fleet.values import Count, Flag, LabelName, Name, Text, Version, Whole, release
+from sre.fleet.values import MOST, Count, Flag, LabelName, Name, Text, Version, Whole, release
+from sre.source import show
 
 Objective = Literal["ttft_p95", "itl_p95", "e2e_p99"]
 OBJECTIVES: tuple[Objective, ...] = ("ttft_p95", "itl_p95", "e2e_p99")
@@ -59,14 +61,20 @@ class Replicas(_Part):
     @model_validator(mode="before")
     @classmethod
     def _short(cls, value: Any) -> Any:
-        """``replicas: 4`` is the short form of ``{min: 4, max: 4}``."""
-        return {"min": value, "max": value} if type(value) is int else value
+        """``replicas: 4`` is the short form of ``{min: 4, max: 4}``; what is wrong is told of what was written."""
+        if isinstance(value, dict | cls):
+            return value
+        if type(value) is not int:
+            raise objection(f"{show(value)} is no number of replicas", "write it like 2 or {min: 2, max: 6}")
+        if not 1 <= value <= MOST:
+            raise objection(f"{value} replicas cannot be declared", f"write at least 1 and at most {MOST}")
+        return {"min": value, "max": value}
 
     @classmethod
     def __get_pydantic_json_schema__(
         cls, core_schema: CoreSchema, handler: GetJsonSchemaHandler
     ) -> JsonSchemaValue:
-        return {"anyOf": [{"type": "integer", "minimum": 1}, handler(core_schema)]}
+        return {"anyOf": [{"type": "integer", "minimum": 1, "maximum": MOST}, handler(core_schema)]}
 
 
 class Gpus(_Part):

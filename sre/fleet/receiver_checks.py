@@ -46,7 +46,7 @@ def _why_key(key: str) -> tuple[str, str]:
 def _receiver(loc: Loc, entry: Any, default: dict[str, Any]) -> Iterator[Problem]:
     if not _name(entry):
         fix = "write `- name: page`, and quotes around 'null'"
-        yield Problem(loc, "a receiver has no name", _WHY_NAMES, fix)
+        yield Problem(loc, f"entry {int(loc[-1]) + 1} of `receivers` has no name", _WHY_NAMES, fix)
     for key, value in entry.items() if isinstance(entry, dict) else ():
         if key in integrations():
             yield from _integration((*loc, key), value, f"`{key}` of {_called(entry)}", default)

@@ -12,6 +12,8 @@ from pydantic import AfterValidator, BeforeValidator, Field, Strict, WithJsonSch
 from sre.explain import objection
 from sre.source import show
 
+MOST = 1_000_000
+"""More replicas or cards than this is a typing error."""
 _LONGEST_NAME = 200
 _BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
 _BREAKING = ("Cc", "Cs", "Zl", "Zp")
@@ -84,6 +86,6 @@ Version = Annotated[str, BeforeValidator(_version), WithJsonSchema({"type": ["st
 Url = Annotated[str, AfterValidator(_url)]
 """Without a slash at its end."""
 FilePath = Annotated[Path, WithJsonSchema({"type": "string"})]
-Count = Annotated[int, Strict(), Field(ge=1, le=1_000_000)]
-Whole = Annotated[int, Strict(), Field(ge=0, le=1_000_000)]
+Count = Annotated[int, Strict(), Field(ge=1, le=MOST)]
+Whole = Annotated[int, Strict(), Field(ge=0, le=MOST)]
 Flag = Annotated[bool, Strict()]
