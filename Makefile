@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench docs machine test-machine clean
+.PHONY: help demo test bench docs render machine test-machine clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -23,6 +23,10 @@ bench: machine .venv/installed ## how long the commands take, beside the jsonnet
 
 docs: machine .venv/installed ## write the generated pages anew: commands and alerts
 	$(BIN)/python docs/generate.py
+
+# Grafana's front end is not part of this project (AGPL-3.0): RENDER names a program, see tools/render/look.py.
+render: machine .venv/installed ## pictures of the dashboards (RENDER: a program that shoots one)
+	$(BIN)/python tools/render/look.py examples/fleet.yaml pictures --shoot $(RENDER)
 
 machine: ## promtool, amtool and what a virtual environment needs, as Debian packages
 	@.ci/machine
