@@ -236,6 +236,31 @@ def test_descriptions_say_when_it_fires_and_what_to_do(catalogue: Catalogue) -> 
     assert [(link["title"], link["url"]) for link in panel["links"]] == [("Runbook: LLMQueueDepthHigh", url)]
 
 
+def test_the_description_of_a_blind_alert_says_so_and_promises_nothing(catalogue: Catalogue) -> None:
+    """No condition, no limit: an alert that is not compiled neither fires nor draws a line."""
+    panel = of_alert(pages(make_plan(fleet(), catalogue))["llm-usage"], "llm-usage", "LLMUsageUnaccounted")
+    assert panel is not None
+    told = panel["description"]
+    assert "**LLMUsageUnaccounted** (ticket): The gateway counts fewer tokens than the engines." in told
+    assert "It is blind in this fleet, and never fires: the panel says why." in told
+    assert "Fires after" not in told
+    assert "Dashed" not in told
+
+
+def test_a_long_list_of_pools_is_cut_in_a_description(catalogue: Catalogue) -> None:
+    """Of twelve pools that lack the same the first three are named, and the others are counted, under one reason."""
+    old = [
+        {"name": f"old-{i:02}", "engine": {"kind": "vllm", "version": "0.6.3"}, "model": "m"}
+        for i in range(12)
+    ]
+    new = {"name": "new", "engine": {"kind": "vllm", "version": "0.32.0"}, "model": "m"}
+    plan = make_plan(Fleet.model_validate({"version": 1, "name": "f", "pools": [new, *old]}), catalogue)
+    panel = of_alert(pages(plan)["llm-pool"], "llm-pool", "LLMPrefixCacheHitRateLow")
+    assert panel is not None
+    assert panel["description"].count("has no prefix_cache_hits yet") == 1
+    assert "- blind in pools old-00, old-01, old-02 and 9 more pools&#58; vllm 0.6.3" in panel["description"]
+
+
 def test_long_lists_are_cut_in_a_description(catalogue: Catalogue) -> None:
     """Of forty XIDs in a condition the first stand in the description, with what the rule says to do."""
     panel = of_alert(pages(make_plan(fleet(), catalogue))["llm-gpu"], "llm-gpu", "GPUXidError")

@@ -6,7 +6,9 @@ from collections.abc import Iterator
 from sre.catalogue.dashboard_model import Panel
 from sre.catalogue.model import Rule
 from sre.compile import markdown
+from sre.compile.counted import few
 from sre.compile.expansion import fill
+from sre.compile.partial import remarks
 from sre.compile.plan import Plan, PlannedAlert
 from sre.compile.thresholds import series
 from sre.units import format_duration
@@ -19,13 +21,7 @@ def caption(plan: Plan, panel: Panel, planned: PlannedAlert | None) -> str:
     """Markdown for a panel's description."""
     parts = [" ".join(panel.about.split())]
     if planned:
-        parts += [
-            _alert(planned),
-            *_conditions(plan, planned),
-            *_dashes(plan, planned),
-            *_partly(planned),
-            _runbook(plan, planned),
-        ]
+        parts += [_alert(planned), *_emitted(plan, planned), _runbook(plan, planned)]
     return "\n\n".join(filter(None, parts))
 
 
@@ -38,7 +34,7 @@ def blind(plan: Plan, planned: PlannedAlert) -> str:
 
 def blind_table(plan: Plan) -> str:
     """All alerts that do not see everywhere, and what would make them see."""
-    rows = [_blind_row(planned) for planned in plan.alerts if _lacking(planned)]
+    rows = [_blind_row(plan, planned) for planned in plan.alerts if _lacking(planned)]
     live = sum(planned.state == "live" for planned in plan.alerts)
     head = f"{live} of {len(plan.alerts)} alerts see."
     if not rows:
@@ -62,8 +58,19 @@ def severity(planned: PlannedAlert, threshold: str) -> str:
     return next((severity for severity in ("page", "ticket", "info") if severity in found), "none")
 
 
+def _emitted(plan: Plan, planned: PlannedAlert) -> Iterator[str]:
+    """When it fires; of an alert that is not compiled, that it does not."""
+    if not planned.rules:
+        yield f"It is {planned.state.replace('_', ' ')} in this fleet, and never fires: the panel says why."
+        return
+    yield from _conditions(plan, planned)
+    yield from _dashes(plan, planned)
+    yield from _partly(plan, planned)
+
+
 def _alert(planned: PlannedAlert) -> str:
-    severities = dict.fromkeys(rule.labels["severity"] for rule in planned.rules)
+    emitted = [planned.alert.rules[i] for i in planned.sources]
+    severities = dict.fromkeys(rule.severity for rule in emitted or planned.alert.rules)
     return f"**{planned.alert.name}** ({', '.join(severities)}): {planned.alert.summary}. {planned.alert.why}"
 
 
@@ -110,13 +117,13 @@ def limits(planned: PlannedAlert) -> tuple[str, ...]:
     return tuple(dict.fromkeys(n for n in (alert.threshold, *compared) if n))
 
 
-def _partly(planned: PlannedAlert) -> Iterator[str]:
+def _partly(plan: Plan, planned: PlannedAlert) -> Iterator[str]:
     if planned.counters:
         yield f"Sees more with {', '.join(map(markdown.code, planned.counters))}: `dcgm/counters.csv` has the lines."
-    if planned.state == "live" and planned.reasons:
-        yield "\n".join(
-            ["It does not see everywhere:", "", *(f"- {markdown.plain(r)}" for r in _few(planned.reasons))]
-        )
+    lacking = tuple(remarks(plan, planned))
+    if lacking:
+        lines = [f"- {markdown.plain(reason)}" for reason in _few(lacking)]
+        yield "\n".join(["It does not see everywhere:", "", *lines])
 
 
 def _runbook(plan: Plan, planned: PlannedAlert) -> str:
@@ -129,20 +136,16 @@ def _lacking(planned: PlannedAlert) -> bool:
     return planned.state != "live" or any(state != "live" for state in planned.pools.values())
 
 
-def _blind_row(planned: PlannedAlert) -> tuple[str, str, str, str]:
+def _blind_row(plan: Plan, planned: PlannedAlert) -> tuple[str, str, str, str]:
     where = [name for name, state in planned.pools.items() if state != "live"]
-    place = (
-        "everywhere"
-        if len(where) == len(planned.pools)
-        else ", ".join(map(markdown.plain, _few(tuple(where))))
-    )
+    place = "everywhere" if len(where) == len(planned.pools) else markdown.plain(few(where, _LISTED, "pool"))
     states = sorted({state for state in planned.pools.values() if state != "live"})
     state = planned.state if planned.state != "live" else f"{' and '.join(states)} in part"
     return (
         planned.alert.name,
         state.replace("_", " "),
         place,
-        "; ".join(map(markdown.plain, _few(planned.reasons))),
+        "; ".join(map(markdown.plain, _few(tuple(remarks(plan, planned)) or planned.reasons))),
     )
 
 
