@@ -2,6 +2,7 @@
 
 import json
 import re
+import time
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -168,18 +169,28 @@ class TestLiveServer:
     def test_cards_that_join_no_pool_are_counted_by_node(self, doctor, healthy):
         """A free card is no fault, but somebody may want to know."""
         _, _, findings, _ = doctor(FLEET, "--prometheus", healthy)
-        assert "1 of 6 cards join no pool: 1 on 'node-b' | nothing, where they are free" in worded(
+        assert "1 of 6 cards joins no pool: 1 on 'node-b' | nothing, where they are free" in worded(
             findings, "info"
         )
 
     def test_a_pool_that_is_called_otherwise_is_recognized(self, doctor, healthy):
-        """Without targets every alert of the pool is blind, which is one finding with the likely name."""
+        """A pool without targets is one finding with the likely name and everything that is blind there."""
         code, alerts, findings, _ = doctor(fleet(chat={"name": "chat"}), "--prometheus", healthy)
         (error,) = worded(findings, "error")
         assert code == 1
         assert error.startswith("no target has job='chat': blind are ")
         assert error.endswith("correct its name, or `pool_label`: vllm answers here under 'chat-70b'")
-        assert alerts["LLMEngineDown"]["pools"] == {"chat": "blind", "extract-8b": "sees"}
+        assert alerts["LLMTimeToFirstTokenHigh"]["pools"] == {"chat": "blind", "extract-8b": "sees"}
+        assert alerts["LLMTimeToFirstTokenHigh"]["state"] == "in_part"
+
+    def test_what_reads_the_absence_of_a_pool_sees_it(self, doctor, healthy):
+        """A pool without targets has no replica, of which LLMEngineDown tells; its cards are told of as nobody's."""
+        _, alerts, findings, _ = doctor(fleet(chat={"name": "chat"}), "--prometheus", healthy)
+        for name in ("LLMEngineDown", "GPUMissing", "GPUXidError"):
+            assert alerts[name]["pools"] == {"chat": "sees", "extract-8b": "sees"}, name
+            assert not any(name in told for told in worded(findings, "error")), name
+        # It compares with a number that only pools have.
+        assert alerts["GPUMemoryHigh"]["pools"]["chat"] == "blind"
 
     def test_findings_point_at_the_line_of_the_pool(self, doctor, healthy):
         """Where a person wrote what is wrong, the finding names file and line."""
@@ -256,14 +267,14 @@ class TestLiveServer:
         wrong = {"kind": "dcgm", "version": "4.8.2", "honor_labels": True}
         code, alerts, findings, _ = doctor(fleet(gpu_exporter=wrong), "--prometheus", healthy)
         assert code == 1
-        assert alerts["GPUTemperatureHigh"]["state"] == "blind"
+        assert alerts["GPUMemoryHigh"]["state"] == "blind"
         assert all("write `gpu_exporter.honor_labels: false`" in one for one in worded(findings, "error"))
 
     def test_rules_that_are_loaded_in_another_state_are_found(self, doctor, healthy):
         """Thresholds changed in the file and not yet on the server are told, with what to run."""
         _, _, findings, _ = doctor(fleet(chat={"thresholds": {"queue_depth": 77}}), "--prometheus", healthy)
-        (told,) = [one for one in worded(findings, "warning") if "rules differ" in one]
-        assert re.match(r"1 of \d+ rules differ: pool:queue_depth:threshold \| run `sre generate`", told)
+        (told,) = [one for one in worded(findings, "warning") if "rules differs" in one]
+        assert re.match(r"1 of \d+ rules differs: pool:queue_depth:threshold \| run `sre generate`", told)
 
 
 class TestOtherServers:
@@ -312,11 +323,33 @@ class TestOtherServers:
         assert code == 0
         assert alerts["GPUTemperatureHigh"]["state"] == "sees"
 
+    def test_pools_without_gpus_see_the_cards_that_are_there(self, doctor, healthy):
+        """As `sre init` may write them: what names no pool is told of every card; what needs a pool's own is blind."""
+        pools = [{key: pool[key] for key in ("name", "engine")} for pool in FLEET["pools"]]
+        wrong = {"kind": "dcgm", "version": "4.8.2", "honor_labels": True}
+        data = fleet(pools=pools, gpu_exporter=wrong)
+        code, alerts, findings, _ = doctor(data, "--prometheus", healthy)
+        assert code == 0
+        assert not [name for name, alert in alerts.items() if alert["state"] == "off"]
+        for name in (
+            "GPUXidError",
+            "GPUMissing",
+            "GPUDoubleBitECC",
+            "GPURowRemapFailure",
+            "GPUTemperatureHigh",
+        ):
+            assert alerts[name]["state"] == "sees", name
+        assert alerts["GPUUnderutilized"]["state"] == "blind"
+        assert any(
+            told.startswith("no card joins pool chat-70b, which declares no gpus: blind are ")
+            for told in worded(findings, "warning")
+        )
+
     def test_a_pod_of_two_pools_is_told_and_silences_nobody(self, doctor, servers):
         """Whose its cards are cannot be said: a warning that names the pod."""
         _, _, findings, _ = doctor(FLEET, "--prometheus", servers["shared"])
         assert any(
-            "1 pods or hosts serve more than one pool: 'llm/both-0'" in one
+            "1 pod or host serves more than one pool: 'llm/both-0'" in one
             for one in worded(findings, "warning")
         )
 
@@ -335,6 +368,25 @@ class TestOtherServers:
         assert code == 0
         assert alerts["GPUTemperatureHigh"]["pools"] == {"chat-70b": "sees", "extract-8b": "sees"}
 
+    @pytest.mark.parametrize(("minutes", "state"), [(15, "sees"), (90, "blind")])
+    def test_cards_that_just_fell_silent_are_seen_to_be_missing(
+        self, doctor, dcgm, start_victoria_metrics, minutes, state
+    ):
+        """GPUMissing remembers for an hour what was there; after it, it has nothing to miss any more."""
+        engine = vllm("0.33.0") + "up 1\n"
+        then = int((time.time() - 60 * minutes) * 1000)
+        cards = re.sub(r"(?m)^([^#].*)$", rf"\1 {then}", dcgm([card(1, "chat-0")]))
+        url = start_victoria_metrics(
+            replica("chat-70b", "chat-0", engine),
+            replica("extract-8b", "e-0", engine),
+            exporter(cards, "node-a"),
+        ).url
+        code, alerts, findings, _ = doctor(FLEET, "--prometheus", url)
+        assert code == 1
+        assert alerts["GPUMissing"]["state"] == state
+        (told,) = worded(findings, "error")
+        assert told.startswith("no dcgm series is there, such as ")
+
     def test_nobody_answers(self, doctor):
         """A server that cannot be reached is exit code 3, with the reason."""
         code, _, _, stderr = doctor(FLEET, "--prometheus", "http://127.0.0.1:1")
@@ -350,7 +402,6 @@ class TestFiles:
         assert code == 0
         assert alerts["LLMTimeToFirstTokenHigh"]["state"] == "sees"
         assert alerts["GPUTemperatureHigh"]["state"] == "unknown"
-        assert alerts["LLMEngineDown"]["state"] == "unknown"
         assert any("files say nothing of targets" in one for one in worded(findings, "info"))
 
     @pytest.mark.parametrize("path", RELEASES, ids=lambda path: path.stem)

@@ -8,6 +8,7 @@ from sre.catalogue.model import Catalogue
 from sre.checks.eras import at
 from sre.checks.observation import Card, Observation
 from sre.checks.sight import Seeing
+from sre.compile.counted import count
 from sre.findings import Finding
 from sre.fleet import Fleet, GpuExporter
 from sre.source import show
@@ -65,9 +66,10 @@ class Cards:
         places = self.seeing.places
         if places.ambiguous_places:
             listed = ", ".join(show("/".join(place)) for place in places.ambiguous_places[:5])
+            serve = count(len(places.ambiguous_places), "pod or host serves", "pods or hosts serve")
             yield Finding(
                 "pools",
-                f"{len(places.ambiguous_places)} pods or hosts serve more than one pool: {listed}",
+                f"{serve} more than one pool: {listed}",
                 "whose their cards are cannot be said, so their alerts name no pool",
                 "name the cards with `gpus.match`, or run one pool in each",
                 "warning",
@@ -76,7 +78,7 @@ class Cards:
         if several:
             yield Finding(
                 "pools",
-                f"{len(several)} cards belong to more than one pool: {_listed(several)}",
+                f"{count(len(several), 'card belongs', 'cards belong')} to more than one pool: {_listed(several)}",
                 "their alerts name no pool, and reach the platform team",
                 "narrow `gpus.match`, or share no card between pools",
                 "warning",
@@ -85,7 +87,8 @@ class Cards:
     def _unowned(self) -> Iterator[Finding]:
         free = [card for card in self.observation.cards if not self.seeing.places.claims[card.id]]
         if free:
-            what = f"{len(free)} of {len(self.observation.cards)} cards join no pool: {_listed(free)}"
+            cards = count(len(self.observation.cards), "card")
+            what = f"{len(free)} of {cards} {'joins' if len(free) == 1 else 'join'} no pool: {_listed(free)}"
             why = "free, or used by something that is not declared: their alerts reach the platform team"
             yield Finding("gpu_exporter", what, why, "nothing, where they are free", "info")
 
@@ -99,7 +102,8 @@ class Cards:
             if cards and cards != wanted:
                 yield Finding(
                     f"pools/{index}",
-                    f"pool {show(pool.name)}: {cards} cards join it, its {targets.up} replicas should have {wanted}",
+                    f"pool {show(pool.name)}: {count(cards, 'card joins', 'cards join')} it, "
+                    f"its {count(targets.up, 'replica')} should have {wanted}",
                     "cards that do not join are watched without their pool; idle hours would be wrong",
                     "correct `gpus.per_replica`, or see which exporter is silent",
                     "warning",

@@ -24,12 +24,14 @@ WORDS = {
     State.BLIND: "blind",
     State.OFF: "off",
 }
+IN_PART = "in_part"
+"""The state of an alert that sees in one pool and does not in another that asks for it."""
 _BEST_FIRST = ("sees", "needs_counter", UNKNOWN, "blind", "off")
 
 
 @dataclass(frozen=True)
 class Row:
-    """One alert: the best that it sees anywhere, what it sees pool by pool, and why not more."""
+    """One alert: the best that it sees anywhere, or that it sees in part; what it sees in each pool; why not more."""
 
     alert: str
     severities: tuple[str, ...]
@@ -100,6 +102,8 @@ def _row(
         words[pool] = UNKNOWN if guessed else WORDS[sight.state]
         reasons[pool] = tuple(r for r in certain[pool].reasons if r in unseen) if guessed else sight.reasons
     state = next(word for word in _BEST_FIRST if word in words.values())
+    if state == "sees" and not {"sees", "off"}.issuperset(words.values()):
+        state = IN_PART
     # Why it is off in one pool says nothing of the others.
     said = [reason for pool in words if words[pool] != "off" or state == "off" for reason in reasons[pool]]
     severities = tuple(dict.fromkeys(rule.severity for rule in alert.rules))

@@ -57,6 +57,7 @@ class Asking:
             bounds=dict(self._bounds()),
             budgets=self._budgets(),
             cards=cards,
+            cards_lately=not cards and self._had_cards(),
             cards_with=cards_with,
             exporter_labels=labels,
             exporter_names=names,
@@ -153,6 +154,11 @@ class Asking:
             found[card_id(s.labels, binding)].append(s.labels)
         cards = tuple(Card(one, tuple(found[one])) for one in sorted(found))
         return cards, frozenset(name for card in cards for labels in card.labels for name in labels)
+
+    def _had_cards(self) -> bool:
+        binding = self._exporter()
+        names = [source.metric for source in binding.signals["gpu_present"]] if binding else []
+        return any(self.server.query(f"group (last_over_time({name}[1h]))") for name in names)
 
     def _cards_with(self) -> tuple[frozenset[str], dict[str, frozenset[CardId]]]:
         binding = self._exporter()

@@ -3,6 +3,7 @@
 from collections.abc import Iterator, Mapping
 
 from sre.answers import LoadedGroup
+from sre.compile.counted import count
 from sre.compile.plan import AlertRule, Plan, RecordRule
 from sre.findings import Finding
 from sre.promql import same
@@ -36,14 +37,15 @@ def _compared(plan: Plan, ours: list[LoadedGroup]) -> Iterator[Finding]:
     missing = [key for key in wanted if key not in loaded]
     stale = [key for key in loaded if key not in wanted]
     other = [key for key, expr in wanted.items() if key in loaded and not same(loaded[key].query, expr)]
-    for keys, word in (
-        (missing, "are not loaded"),
-        (stale, "are loaded and no longer compiled"),
-        (other, "differ"),
+    rules = count(len(wanted), "rule")
+    for keys, one, several in (
+        (missing, f"of {rules} is not loaded", f"of {rules} are not loaded"),
+        (stale, "rule is loaded and no longer compiled", "rules are loaded and no longer compiled"),
+        (other, f"of {rules} differs", f"of {rules} differ"),
     ):
         if keys:
-            what = f"{len(keys)} of {len(wanted)} rules {word}: {_listed(keys)}"
             why = "the server evaluates another state of the fleet file or the catalogue"
+            what = f"{count(len(keys), one, several)}: {_listed(keys)}"
             yield Finding("rules", what, why, _RELOAD, "warning")
 
 

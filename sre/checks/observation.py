@@ -42,6 +42,8 @@ class Observation:
     budgets: Mapping[str, frozenset[str]] = field(default_factory=dict)
     """Pool -> shares of memory that its engines say they reserve."""
     cards: tuple[Card, ...] = ()
+    cards_lately: bool = False
+    """Whether there was any card within the last hour, asked where there is none now."""
     cards_with: Mapping[str, frozenset[CardId]] = field(default_factory=dict)
     exporter_labels: frozenset[str] = frozenset()
     exporter_names: frozenset[str] = frozenset()

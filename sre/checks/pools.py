@@ -7,6 +7,7 @@ from decimal import Decimal, InvalidOperation
 from sre.catalogue.model import Catalogue
 from sre.checks.observation import Observation, Targets
 from sre.checks.sight import Seeing
+from sre.compile.counted import count
 from sre.compile.coverage import bounds_of
 from sre.compile.thresholds import budget
 from sre.findings import Finding, Severity
@@ -29,6 +30,7 @@ class Pools:
             for what, why, fix, severity in self._said(pool):
                 yield Finding(f"pools/{index}", f"pool {show(pool.name)}: {what}", why, fix, severity)
         yield from self._undeclared()
+        yield from self._silent_gateways()
 
     def _said(self, pool: Pool) -> Iterator[tuple[str, str, str, Severity]]:
         targets = (self.observation.targets or {}).get(pool.name)
@@ -45,8 +47,9 @@ class Pools:
         place = self.seeing.places.identity.place
         names = " or ".join("instance" if one == "host" else one for one in place)
         other = "host" if self.fleet.identity == "kubernetes" else "kubernetes"
+        bare = f"{targets.bare} of {count(targets.up + targets.down, 'target')}"
         yield (
-            f"{targets.bare} of {targets.up + targets.down} targets carry no label {names}",
+            f"{bare} {'carries' if targets.bare == 1 else 'carry'} no label {names}",
             "without it replicas melt into one, so that fewer seem to serve than do, and no card joins",
             f"keep {names} when the scrape job relabels its targets, or write `identity: {other}`",
             "error",
@@ -63,7 +66,8 @@ class Pools:
                 else "correct `gpus.replicas`"
             )
             why = "LLMEngineDown compares with the number declared"
-            yield f"{targets.up} replicas answer, {declared} declared", why, fix, "warning"
+            answer = "answers" if targets.up == 1 else "answer"
+            yield f"{count(targets.up, 'replica')} {answer}, {declared} declared", why, fix, "warning"
 
     def _release(self, pool: Pool) -> Iterator[tuple[str, str, str, Severity]]:
         era = self.seeing.era(pool)
@@ -111,9 +115,20 @@ class Pools:
         jobs = sorted(job for job in self.observation.engine_jobs if job and job not in declared)
         if jobs:
             listed = ", ".join(f"{show(job)} ({self.observation.engine_jobs[job]})" for job in jobs[:10])
-            what = f"{len(jobs)} known engines are no pool of this file: {listed}{', ...' if len(jobs) > 10 else ''}"
+            said = "known engine is" if len(jobs) == 1 else "known engines are"
+            what = f"{len(jobs)} {said} no pool of this file: {listed}{', ...' if len(jobs) > 10 else ''}"
+            why, fix = "no alert watches what is not declared", "declare it, or leave it to another file"
+            yield Finding("pools", what, why, fix, "info")
+
+    def _silent_gateways(self) -> Iterator[Finding]:
+        """What no alert is blind for: LLMUsageUnaccounted takes records that never come for lost ones."""
+        exporter = self.fleet.usage_exporter
+        if exporter and self.observation.live and not self.observation.usage:
             yield Finding(
-                "pools", what, "nothing watches them", "declare them, or leave them to another file", "info"
+                "usage_exporter/job",
+                f"no usage metric comes from job {show(exporter.job)}",
+                "every token counts as unaccounted, and who asked for it is not known",
+                "let Prometheus scrape `sre exporter` under that job",
             )
 
 

@@ -1,16 +1,27 @@
 """Coverage again, this time from what was seen: the same alerts, planned over what is really there."""
 
+from collections.abc import Collection
+from dataclasses import dataclass
 from functools import cached_property
 
 from sre.catalogue import references
 from sre.catalogue.model import Catalogue, MetricSource
 from sre.checks.eras import Era, at, era_of
+from sre.checks.needs import Read, needs
 from sre.checks.observation import CardId, Observation, selector
 from sre.checks.places import Places
 from sre.compile.counters import line
-from sre.compile.coverage import Coverage, Sight, State
+from sre.compile.coverage import Coverage, Sight, State, best, worst
 from sre.fleet import Fleet, Pool
 from sre.source import show
+
+
+@dataclass(frozen=True)
+class Reading:
+    """On whose behalf something is read: ``own`` where only this pool's cards count, ``lately`` where an hour does."""
+
+    own: bool = False
+    lately: bool = False
 
 
 class Seeing(Coverage):
@@ -30,6 +41,8 @@ class Seeing(Coverage):
         self.unseen: set[str] = set()
         self.rightly: set[str] = set()
         self.places = Places(fleet, catalogue, observation)
+        self._declared = Coverage(fleet, catalogue)
+        self._answers: dict[tuple[str, str, Reading], Sight] = {}
         # Pools of one shape are no longer alike: one of them can be without targets.
         self._shapes = {pool.name: (pool.name, "", True, frozenset[str]()) for pool in fleet.pools}
         self.representatives = fleet.pools
@@ -47,23 +60,81 @@ class Seeing(Coverage):
             return None
         return era_of(self._catalogue.gpus[exporter.kind], seen.exporter_names, seen.exporter_labels)
 
+    def branch(self, expr: str, pool: Pool) -> Sight:
+        """One alternative, read by itself."""
+        return self._expression(expr, pool, Reading())
+
     def signal(self, name: str, pool: Pool) -> Sight:
         """A raw signal: an engine's in this pool, a GPU exporter's on this pool's own cards."""
+        return self._signal(name, pool, Reading(own=True))
+
+    def _expression(self, expr: str, pool: Pool, reading: Reading) -> Sight:
+        key = (expr, pool.name, reading)
+        if key not in self._answers:
+            self._answers[key] = self._asked(expr, pool, reading)
+        return self._answers[key]
+
+    def _asked(self, expr: str, pool: Pool, reading: Reading) -> Sight:
+        declared = self._declared.branch(expr, pool)
+        if not self._emitted(expr):
+            return declared
+        found = needs(expr)
+        if found is None:
+            return super().branch(expr, pool)
+        return best(self._together(reads, pool, reading) for reads in found)
+
+    def _emitted(self, expr: str) -> bool:
+        """What is blind in every pool by the fleet file alone is not compiled, and cannot see whatever is there."""
+        return any(
+            self._declared.branch(expr, one).state > State.BLIND for one in self._declared.representatives
+        )
+
+    def _together(self, reads: Collection[Read], pool: Pool, reading: Reading) -> Sight:
+        """Everything that is needed at once; a number that only pools have leaves out the cards of nobody."""
+        own = reading.own or any(self._of_pools(read.name) for read in reads if not read.raw)
+        return worst(
+            self._read(read, pool, Reading(own, reading.lately or read.lately)) for read in sorted(reads)
+        )
+
+    def _read(self, read: Read, pool: Pool, reading: Reading) -> Sight:
+        if read.raw:
+            return self._signal(read.name, pool, reading)
+        name = self._baselines.get(read.name, read.name)
+        if references.static(name):
+            return self._threshold(name, pool)
+        return best(self._expression(one, pool, reading) for one in self._catalogue.records[name].branches)
+
+    def _of_pools(self, name: str) -> bool:
+        """Whether a series exists for pools and their replicas only; a threshold may hold for free cards, too."""
+        if not name.startswith(("pool", "replica")):
+            return False
+        threshold = self._catalogue.thresholds.get(name.split(":")[1])
+        return not (threshold.unowned if threshold else references.static(name))
+
+    def _signal(self, name: str, pool: Pool, reading: Reading) -> Sight:
         name = references.signal_of(name, self._catalogue.signals)
         on_cards = any(name in binding.signals for binding in self._catalogue.gpus.values())
         if not on_cards or self._fleet.gpu_exporter is None:
             return super().signal(name, pool)
         if not self._observed.cards:
-            return self._no_cards()
-        if not self._observed.live:
-            return self._card_signal(name, frozenset(card.id for card in self._observed.cards), "")
+            return Sight() if reading.lately and self._observed.cards_lately else self._no_cards()
+        cards, everywhere = self.places.cards_of(pool), frozenset(one.id for one in self._observed.cards)
+        if cards:
+            return self._card_signal(name, cards, f" on the cards of {pool.name}")
+        if not (self._observed.live and reading.own):
+            return self._card_signal(name, everywhere, "")
+        return self._no_card(pool)
+
+    def _no_card(self, pool: Pool) -> Sight:
         if pool.name not in (self._observed.targets or {}):
             return self._targets(pool)
-        if cards := self.places.cards_of(pool):
-            return self._card_signal(name, cards, f" on the cards of {pool.name}")
-        if pool.gpus is None:
-            return Sight(State.OFF, (f"{pool.name} declares no gpus, and no card joins it",))
-        return self._blind(f"no card joins pool {pool.name}", self.places.advice(pool))
+        if pool.gpus:
+            return self._blind(f"no card joins pool {pool.name}", self.places.advice(pool))
+        reason = f"no card joins pool {pool.name}, which declares no gpus"
+        self.rightly.add(reason)
+        return self._blind(
+            reason, "nothing, where it has none; else write its `gpus`, with `match` if need be"
+        )
 
     def _engine(self, name: str, pool: Pool) -> Sight:
         seen = self._observed.engine.get(pool.name, frozenset())

@@ -9,9 +9,28 @@ from rich.text import Text
 
 from sre.checks.doctor import Row
 from sre.cli.report import plain
+from sre.compile.counted import few
 
-_STYLES = {"blind": "red", "needs_counter": "yellow", "unknown": "magenta", "off": "dim", "sees": "green"}
-_COUNTED = {"sees": "see", "needs_counter": "need a counter"}
+_STYLES = {
+    "blind": "red",
+    "needs_counter": "yellow",
+    "unknown": "magenta",
+    "in_part": "yellow",
+    "off": "dim",
+    "sees": "green",
+}
+"""State -> style, from worst to best."""
+_COUNTED = {
+    "sees": "{} see",
+    "in_part": "{} see in part",
+    "needs_counter": "{} need a counter",
+    "unknown": "{} unknown",
+    "blind": "{} blind",
+    "off": "{} off",
+}
+"""The headline's words, in its order."""
+_WORDS = {"needs_counter": "needs counter", "in_part": "in part"}
+_FEW = 3
 
 
 def show(origin: str, rows: Iterable[Row], console: Console | None = None) -> None:
@@ -20,13 +39,16 @@ def show(origin: str, rows: Iterable[Row], console: Console | None = None) -> No
     if not rows:
         return
     counts = Counter(row.state for row in rows)
-    said = ", ".join(f"{counts[one]} {_COUNTED.get(one, one)}" for one in reversed(_STYLES) if counts[one])
+    said = ", ".join(words.format(counts[state]) for state, words in _COUNTED.items() if counts[state])
     console.print(Text(f"{len(rows)} alerts at {plain(origin)}: {said}", "bold"))
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
+    # Names are never cut: what does not fit goes on in the next line, wherever it has to break.
+    table.add_column(overflow="fold")
+    table.add_column(overflow="fold")
     for (state, why), alerts in _grouped(rows):
         table.add_row(
-            Text(state.replace("_", " "), _STYLES[state]), Text(", ".join(alerts)), Text(plain(why))
+            Text(_WORDS.get(state, state), _STYLES[state]), Text(", ".join(alerts)), Text(plain(why))
         )
     console.print(table)
 
@@ -40,9 +62,15 @@ def _grouped(rows: Iterable[Row]) -> list[tuple[tuple[str, str], list[str]]]:
 
 
 def _why(row: Row) -> str:
-    """Pools in which it sees less than in the best, though the fleet file asks for it; what keeps it from more."""
-    others = [pool for pool, state in row.pools.items() if state not in (row.state, "off")]
-    if row.state == "sees" and not others:
+    """Pools in which it does not see, though the fleet file asks for it; what keeps it from more."""
+    if row.state == "sees":
         return ""
-    where = f"not in {', '.join(others[:3])}{', ...' if len(others) > 3 else ''}: " if others else ""
-    return where + "; ".join(row.reasons[:2]) + ("; ..." if len(row.reasons) > 2 else "")
+    others = [pool for pool, state in row.pools.items() if state not in (_best(row), "off")]
+    where = f"not in {few(others, _FEW, 'pool')}: " if others else ""
+    return (
+        where + "; ".join(row.reasons[:2]) + (f"; and {len(row.reasons) - 2} more" * (len(row.reasons) > 2))
+    )
+
+
+def _best(row: Row) -> str:
+    return "sees" if row.state == "in_part" else row.state
