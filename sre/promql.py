@@ -6,7 +6,11 @@ from functools import cache
 
 import promql_parser
 
-_SELECTOR = re.compile(r"[a-zA-Z_:][a-zA-Z0-9_:]*")
+STRING = r"""(?:"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`)"""
+"""A string literal, as part of a pattern: braces, `@` and `$` inside it are text."""
+
+MATCHERS = rf"\{{(?:{STRING}|[^}}\"'`])*\}}"
+"""The matchers of a selector with their braces, as part of a pattern."""
 
 
 def quote(text: str) -> str:
@@ -26,6 +30,16 @@ def one_of(label: str, values: Iterable[str]) -> str:
     if len(names) == 1:
         return f"{label}={quote(names[0])}"
     return f"{label}=~{quote('|'.join(map(literal, names)))}"
+
+
+def all_of(labels: Mapping[str, str]) -> str:
+    """Matchers for series that have all of these labels."""
+    return ",".join(f"{label}={quote(value)}" for label, value in sorted(labels.items()))
+
+
+def replacement(text: str) -> str:
+    """A literal for label_replace's third argument that puts exactly ``text`` there: `$` would begin a group."""
+    return quote(text.replace("$", "$$"))
 
 
 def check(expr: str) -> str | None:

@@ -2,20 +2,29 @@
 
 `rate(@steps[2m])` becomes the raw metric with the fleet's targets selected and its labels renamed. All names of
 that metric are joined with `or`, so that a recorded signal stays one series through a rolling upgrade.
+
+An expression of the catalogue is read once, from left to right, and what is put in is not read again. What a fleet
+file says is only ever put in: a pool called `@steps` or `a$place` stays a name.
 """
 
 import re
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import reduce
+from types import MappingProxyType
+from typing import Self
 
 from sre.catalogue.model import Binding, MetricSource
-from sre.promql import quote
+from sre.promql import MATCHERS, STRING, all_of, quote
 
-_RANGE = re.compile(r"([a-z_]+)\(\s*@([a-z][a-z0-9_]*)(\{[^}]*\})?\[(\w+)\](\s+offset\s+\w+)?\s*\)")
-_INSTANT = re.compile(r"@([a-z][a-z0-9_]*)(\{[^}]*\})?(\s+offset\s+\w+)?")
 _MACRO = re.compile(r"\$([a-z_]+)")
 _SUFFIX = re.compile(r"_(bucket|sum|count)$")
+# Inside a text only macros count. A function that reads a window, rate(@steps[2m]), goes inside, to each raw name.
+_TOKEN = re.compile(
+    rf"{STRING}|\$[a-z_]+"
+    r"|(?:(?P<function>[a-z_]+)\(\s*)?@(?P<signal>[a-z][a-z0-9_]*)"
+    rf"(?P<selector>{MATCHERS})?(?P<tail>(?(function)\[\w+\]|)(?:\s+offset\s+\w+)?)(?(function)\s*\)|)"
+)
 
 Rename = tuple[str, str, str]
 """(target label, source label, pattern whose first group is the value)."""
@@ -29,12 +38,21 @@ class Exposure:
     matcher: str = ""
     renames: tuple[Rename, ...] = ()
 
-    def expand(self, expr: str) -> str:
-        """PromQL without `@`. Signals must be bound: ask ``coverage`` first."""
-        expr = _RANGE.sub(lambda m: self._call(m[2], m[3], f"[{m[4]}]{m[5] or ''}", m[1]), expr)
-        return _INSTANT.sub(lambda m: self._call(m[1], m[2], m[3] or "", None), expr)
+    def only(self, labels: Mapping[str, str]) -> Self:
+        """The same for those of its series alone that have these labels."""
+        return replace(self, matcher=",".join(filter(None, (self.matcher, all_of(labels)))))
 
-    def _call(self, name: str, selector: str | None, tail: str, function: str | None) -> str:
+    def expand(self, expr: str, macros: Mapping[str, str] = MappingProxyType({})) -> str:
+        """PromQL without `@` and `$name`. Signals must be bound: ask ``coverage`` first."""
+        return _TOKEN.sub(lambda token: self._expanded(token, macros), expr)
+
+    def _expanded(self, token: re.Match[str], macros: Mapping[str, str]) -> str:
+        if not token["signal"]:
+            return fill(token[0], macros)
+        selector = fill(token["selector"] or "{}", macros)[1:-1]
+        return self._call(token["signal"], selector, token["tail"], token["function"])
+
+    def _call(self, name: str, selector: str, tail: str, function: str | None) -> str:
         signal = name if name in self.binding.signals else _SUFFIX.sub("", name)
         suffix = name[len(signal) :]
         sources = self.binding.signals[signal]
@@ -43,9 +61,9 @@ class Exposure:
         return rename(found[0] if len(found) == 1 else f"({' or '.join(found)})", self.renames)
 
     def _source(
-        self, source: MetricSource, suffix: str, selector: str | None, tail: str, function: str | None
+        self, source: MetricSource, suffix: str, selector: str, tail: str, function: str | None
     ) -> str:
-        matchers = [m for m in (self.matcher, source.matchers, (selector or "{}")[1:-1]) if m]
+        matchers = [m for m in (self.matcher, source.matchers, selector) if m]
         raw = f"{source.metric}{suffix}" + (f"{{{','.join(matchers)}}}" if matchers else "") + tail
         called = f"{function}({raw})" if function else raw
         labels = [(to, old, "(.+)") for to, old in source.labels.items() if to != old]
@@ -60,5 +78,5 @@ def rename(expr: str, renames: Iterable[Rename]) -> str:
 
 
 def fill(expr: str, macros: Mapping[str, str]) -> str:
-    """Replace `$name`; what is not a macro (a `$1` of label_replace) stays."""
+    """The catalogue's own text with `$name` replaced; what is not a macro (a `$1` of label_replace) stays."""
     return _MACRO.sub(lambda m: macros.get(m[1], m[0]), expr)

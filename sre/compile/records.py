@@ -8,13 +8,13 @@ from sre.catalogue import references
 from sre.catalogue.model import Binding, Catalogue, Record, Threshold
 from sre.compile import hours
 from sre.compile.coverage import Coverage, State
-from sre.compile.expansion import Exposure, Rename, fill
+from sre.compile.expansion import Exposure, Rename
 from sre.compile.identity import HOST_OF_INSTANCE, Identity
 from sre.compile.plan import RecordRule
 from sre.compile.thresholds import series as threshold_series
 from sre.compile.thresholds import values
 from sre.fleet import Fleet
-from sre.promql import one_of, quote
+from sre.promql import all_of, one_of, replacement
 from sre.units import format_number
 
 PLATFORM = "platform"
@@ -37,7 +37,7 @@ class Recorder:
         self._placed_cards = gpu_exposure(gpus, place_renames(fleet, gpus, self.identity)) if gpus else None
         self._usage = (
             [
-                Exposure(binding, f"job={quote(fleet.usage_exporter.job)}")
+                Exposure(binding, all_of({"job": fleet.usage_exporter.job}))
                 for binding in catalogue.usage.values()
             ]
             if fleet.usage_exporter
@@ -85,7 +85,7 @@ class Recorder:
         for exposure in self._exposures(record, branches):
             usable = [b for b in branches if _bound(exposure, b)]
             if usable:
-                exprs = [fill(exposure.expand(b), self._macros(exposure)) for b in usable]
+                exprs = [exposure.expand(b, self._macros(exposure)) for b in usable]
                 yield RecordRule(record.name, self._folded(record, exprs), {})
 
     def _exposures(self, record: Record, branches: tuple[str, ...]) -> list[Exposure]:
@@ -125,15 +125,11 @@ class Recorder:
         """Cards that the fleet file itself gives to a pool, for pools whose pods or hosts do not join."""
         if not self._placed_cards:
             return ""
-        pools = [
-            (p.name, ",".join(f"{k}={quote(v)}" for k, v in sorted(p.gpus.match.items())))
-            for p in self._fleet.pools
-            if p.gpus and p.gpus.match
-        ]
+        matches = {pool.name: pool.gpus.match for pool in self._fleet.pools if pool.gpus and pool.gpus.match}
         claims = (
-            f"label_replace(group by (uuid, mig) ({self._placed_cards.expand(f'@gpu_present{{{match}}}')}), "
-            f'"pool", {_replacement(name)}, "", "")'
-            for name, match in pools
+            f"label_replace(group by (uuid, mig) ({self._placed_cards.only(match).expand('@gpu_present')}), "
+            f'"pool", {replacement(name)}, "", "")'
+            for name, match in matches.items()
         )
         return "".join(f" or on (uuid, mig) {claim}" for claim in claims)
 
@@ -146,11 +142,6 @@ def _reads(record: Record) -> set[str]:
 def _bound(exposure: Exposure, expr: str) -> bool:
     names = (references.signal_of(n, exposure.binding.signals) for n in references.signals(expr))
     return all(name in exposure.binding.signals for name in names)
-
-
-def _replacement(text: str) -> str:
-    """Text for label_replace's third argument, where `$` would begin a group."""
-    return quote(text.replace("$", "$$"))
 
 
 def engine_exposure(fleet: Fleet, kind: str, binding: Binding, identity: Identity) -> Exposure:

@@ -9,12 +9,12 @@ import promql_parser
 from sre.catalogue.dashboard_model import OUTSIDE, Dashboard, plain
 from sre.compile.identity import Identity
 from sre.compile.plan import Plan
-from sre.promql import series_read
+from sre.promql import MATCHERS, STRING, series_read
 
 _TOKEN = re.compile(
-    r"""(?P<text>"(?:\\.|[^"\\])*"|'(?:\\.|[^'\\])*'|`[^`]*`)"""
-    r"""|(?P<name>\b(?:[a-z_]+:[a-z0-9_]+:[a-z0-9_]+|(?:ALERTS(?:_FOR_STATE)?|up|scrape_\w+|prometheus_\w+)\b))"""
-    r"""(?P<matchers>\{(?:"(?:\\.|[^"\\])*"|[^}"])*\})?"""
+    rf"(?P<text>{STRING})"
+    r"|(?P<name>\b(?:[a-z_]+:[a-z0-9_]+:[a-z0-9_]+|(?:ALERTS(?:_FOR_STATE)?|up|scrape_\w+|prometheus_\w+)\b))"
+    rf"(?P<matchers>{MATCHERS})?"
 )
 _MATCHED = re.compile(r"(\w+)\s*(?:=~|!~|!=|=)")
 
