@@ -1,6 +1,7 @@
 """What is compiled for a fleet: which rules, over which series, and what is said about what cannot be seen."""
 
 import subprocess
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,11 +14,13 @@ from sre.catalogue.model import Catalogue
 from sre.compile import prometheus
 from sre.compile.advice import advise, notes
 from sre.compile.counters import counters
+from sre.compile.expansion import Exposure
 from sre.compile.plan import AlertRule, Plan, RecordRule
 from sre.compile.planning import make_plan
 from sre.compile.proofreading import proofread
 from sre.fleet import Fleet
 from sre.promql import series_read
+from sre.simulate.site import series as written
 
 EXPORTER = {"kind": "dcgm", "version": "4.8.2"}
 PAIR = [
@@ -288,6 +291,32 @@ def test_cards_that_the_fleet_file_gives_to_a_pool_are_claimed_by_it(catalogue: 
     assert '"pool", "pay$$1", "", ""' in expr
 
 
+def test_a_signal_that_stands_in_a_text_is_text(catalogue: Catalogue) -> None:
+    """In the catalogue's own expressions, too, braces and `@` between quotes are no syntax; macros count there."""
+    vllm = Exposure(catalogue.engines["vllm"], 'job="x"')
+    expr = (
+        'rate(@generation_tokens{a=~"}@up$word"}[2m] offset 1h)'
+        ' + label_replace(@up, "to", "@up $word $1", "from", "(.+)")'
+    )
+    assert vllm.expand(expr, {"word": "b"}) == (
+        'rate(vllm:generation_tokens_total{job="x",a=~"}@upb"}[2m] offset 1h)'
+        ' + label_replace(up{job="x"}, "to", "@up b $1", "from", "(.+)")'
+    )
+
+
+def test_a_record_that_does_not_parse_is_told_by_its_name(catalogue: Catalogue) -> None:
+    """A slip in a catalogue of your own is a finding, never a traceback."""
+    broken = {
+        "replica:running:sum": catalogue.records["replica:running:sum"].model_copy(
+            update={"branches": ("sum(@running",)}
+        )
+    }
+    plan = make_plan(fleet(), replace(catalogue, records=catalogue.records | broken))
+    (finding,) = proofread(plan)
+    assert finding.where == "replica:running:sum"
+    assert "does not parse" in finding.what
+
+
 HOSTILE = [
     'a"b',
     "a'b",
@@ -303,6 +332,12 @@ HOSTILE = [
     "#x",
     "- x",
     "a: b",
+    "@steps",
+    "user@example",
+    "a$replica",
+    "$declared_claims",
+    "rate(@steps[2m])",
+    '{{ define "x" }}',
 ]
 
 
@@ -328,3 +363,42 @@ def test_hostile_names_come_out_inert(catalogue: Catalogue, tmp_path: Path) -> N
         if isinstance(r, RecordRule) and r.record == "pool:fleet:info"
     }
     assert names == set(HOSTILE)
+
+
+def asked(folder: Path, plan: Plan, series: list[str], answers: dict[str, list[dict[str, str]]]) -> str:
+    """What promtool objects to, after two minutes of these series under the plan's rules; nothing where it agrees."""
+    names = [f"{group.file}.rules.yaml" for group in plan.groups]
+    for artefact in prometheus.render(plan):
+        (folder / Path(artefact.path).name).write_text(artefact.text)
+    expected = {
+        expr: [{"labels": written("", labels), "value": 1} for labels in found]
+        for expr, found in answers.items()
+    }
+    test = {
+        "interval": "30s",
+        "input_series": [{"series": one, "values": "1x4"} for one in series],
+        "promql_expr_test": [
+            {"expr": e, "eval_time": "2m", "exp_samples": samples} for e, samples in expected.items()
+        ],
+    }
+    page = {"rule_files": names, "evaluation_interval": "30s", "tests": [test]}
+    (folder / "page.test.yaml").write_text(yaml.safe_dump(page, allow_unicode=True))
+    command = ["promtool", "test", "rules", "page.test.yaml"]
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    return "" if done.returncode == 0 else done.stdout + done.stderr
+
+
+def test_prometheus_finds_the_targets_and_cards_of_hostile_names(
+    catalogue: Catalogue, tmp_path: Path
+) -> None:
+    """A pool called `a$replica` is the one whose targets say so, and its card the one that `gpus.match` names."""
+    cards = {"type": "h100", "replicas": 1}
+    pools = [{**PAIR[0], "name": name, "gpus": {**cards, "match": {"Hostname": name}}} for name in HOSTILE]
+    numbered = [(str(number), name) for number, name in enumerate(HOSTILE)]
+    targets = [written("up", {"job": name, "namespace": "llm", "pod": n}) for n, name in numbered]
+    exposed = [written("DCGM_FI_DEV_GPU_TEMP", {"UUID": n, "Hostname": name}) for n, name in numbered]
+    answers = {
+        "group by (pool, pod) (replica:up:state)": [{"pool": name, "pod": n} for n, name in numbered],
+        "group by (pool, uuid) (gpu:claim:info)": [{"pool": name, "uuid": n} for n, name in numbered],
+    }
+    assert not asked(tmp_path, make_plan(fleet(pools), catalogue), [*targets, *exposed], answers)

@@ -1,6 +1,7 @@
 """Fleet and catalogue into a plan: what is recorded, what is alerted, in which groups, and what stays blind."""
 
 from collections.abc import Iterator
+from contextlib import suppress
 
 from sre.catalogue import references
 from sre.catalogue.model import Catalogue, Record
@@ -60,9 +61,16 @@ def _groups(
                 "llm-baseline", "llm-baseline", max(interval, _BASELINE_INTERVAL), tuple(baselines.values())
             )
         )
-    wanted = frozenset(name for group in body for rule in group.rules for name in series_read(rule.expr))
+    wanted = frozenset(name for group in body for name in _read(group))
     yield Group("llm-fleet", "llm-fleet", interval, tuple(fleet_rules(fleet, catalogue, wanted)))
     yield from body
+
+
+def _read(group: Group) -> Iterator[str]:
+    """What a group reads; a rule that does not parse reads nothing, and is told when the plan is proofread."""
+    for rule in group.rules:
+        with suppress(ValueError):
+            yield from series_read(rule.expr)
 
 
 def _group(
