@@ -7,7 +7,7 @@ ones, at the latest once `recover` has run, which every later write does first.
    may be a mount point, or its parent read-only): new files are written and synced, old ones get a second
    name by hard link. Nothing visible changes; a full disk shows here.
 2. The journal appears. From now on a way back is on disk.
-3. Commit: renames and unlinks only, which need no space, with signals held back. An error rolls back at
+3. Commit: renames and unlinks only, which need no space, with signals held back to the end. An error rolls back at
    once; SIGKILL or a power cut in these few milliseconds leaves the journal, and `recover` rolls back.
 4. The journal goes: the point of no return. What is left of the stage is rubbish.
 
@@ -22,7 +22,7 @@ import os
 import shutil
 import signal
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
-from contextlib import contextmanager, suppress
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import asdict, dataclass
 from pathlib import Path, PurePosixPath
 from typing import ParamSpec, Protocol, TypeVar
@@ -68,14 +68,15 @@ def swap(folder: Path, put: Mapping[str, bytes], remove: Iterable[str], perform:
     steps = [Step(path, _sha256(data), (folder / path).exists()) for path, data in put.items()]
     steps += [Step(path, None, old=True) for path in remove]
     folders = _missing_folders(folder, put)
-    with _way_back(folder, perform):
-        _stage(folder, put, steps, perform)
-        _write_journal(folder, steps, folders, perform)
-        with _signals_held():
+    with ExitStack() as held:
+        with _way_back(folder, perform):
+            _stage(folder, put, steps, perform)
+            _write_journal(folder, steps, folders, perform)
+            held.enter_context(_signals_held())
             _commit(folder, steps, folders, perform)
-    with suppress(OSError):
-        _discard(folder, perform)
-        _prune(folder, (step.path for step in steps if step.new is None), perform)
+        with suppress(OSError):
+            _discard(folder, perform)
+            _prune(folder, (step.path for step in steps if step.new is None), perform)
 
 
 def recover(folder: Path, perform: Perform = perform) -> None:

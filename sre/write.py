@@ -24,14 +24,15 @@ from sre.diff import diff
 from sre.findings import Finding, Refused
 
 MANIFEST = "manifest.json"
+_BLOCK = 4096
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _WHOLE = "Nothing was changed: the files of the run before are whole."
 _CURES = {
     errno.EACCES: "Give this user write permission there, or name another directory with -o.",
     errno.EPERM: "Give this user write permission there, or name another directory with -o.",
     errno.EROFS: "The file system is read-only: name another directory with -o.",
-    errno.ENOSPC: "Free some space (the new files need room beside the old ones) and run this again.",
-    errno.EDQUOT: "This user's disk quota is used up: free some space and run this again.",
+    errno.ENOSPC: "Free {room} there (the new files need room beside the old ones) and run this again.",
+    errno.EDQUOT: "This user's disk quota is used up: free {room} there and run this again.",
     errno.EFBIG: "A file is larger than this process may write: raise `ulimit -f` and run this again.",
     errno.EXDEV: "A folder inside is a mount point: name the directory on that file system with -o.",
     errno.ENOTDIR: "A file stands where a folder is needed: name another directory with -o.",
@@ -77,7 +78,7 @@ def write(artefacts: Iterable[Artefact], directory: Path, perform: swap.Perform 
     else in the way, or a disk that cannot take the new files.
     """
     wanted = _wanted(artefacts)
-    with _disk_errors(directory), _opened(directory, perform) as folder:
+    with _disk_errors(directory, wanted), _opened(directory, perform) as folder:
         swap.recover(folder, perform)
         old = _owned(folder)
         _refuse([*_strangers(wanted, old, folder), *_blocked(wanted, folder)])
@@ -94,7 +95,7 @@ def check(artefacts: Iterable[Artefact], directory: Path) -> list[Difference]:
     Changes nothing on disk. Raises `Refused` where the directory cannot be read.
     """
     wanted = _wanted(artefacts)
-    with _disk_errors(directory):
+    with _disk_errors(directory, wanted):
         found = [_difference(path, data, directory) for path, data in wanted.items()]
         stale = [Difference(path, "stale") for path in _stale(wanted, _owned(directory), directory)]
     return sorted([difference for difference in found if difference] + stale)
@@ -246,7 +247,7 @@ def _opened(directory: Path, perform: swap.Perform) -> Iterator[Path]:
 
 
 @contextmanager
-def _disk_errors(directory: Path) -> Iterator[None]:
+def _disk_errors(directory: Path, wanted: Mapping[str, bytes]) -> Iterator[None]:
     try:
         yield
     except swap.Unfinished as error:
@@ -259,8 +260,17 @@ def _disk_errors(directory: Path) -> Iterator[None]:
         raise Refused([finding]) from error
     except OSError as error:
         cure = _CURES.get(error.errno or 0, "Cure the cause, or name another directory with -o.")
+        cure = cure.format(room=_room(directory, wanted))
         finding = Finding(str(directory), f"this directory cannot be used: {_reason(error)}", _WHOLE, cure)
         raise Refused([finding]) from error
+
+
+def _room(directory: Path, wanted: Mapping[str, bytes]) -> str:
+    """The size of all files that are new or other than on disk, in whole blocks as a disk counts them."""
+    with suppress(OSError):
+        wanted = {path: data for path, data in wanted.items() if _bytes(directory / path) != data}
+    blocks = sum(-(-len(data) // _BLOCK) for data in wanted.values())
+    return f"{blocks * _BLOCK >> 10:,} KiB"
 
 
 def _reason(error: OSError) -> str:
