@@ -339,6 +339,15 @@ class TestGenerate:
         assert routed(path, severity="page", team="documents") == "documents-page"
         assert routed(path, severity="info", team="documents") == "info"
 
+    def test_that_nobody_is_told_is_said_once(self, tmp_path):
+        """Without receivers, one warning says so and names what to write; with them, nothing does."""
+        arguments = ["generate", str(EXAMPLE), "-o", str(tmp_path / "out")]
+        stubs = CliRunner().invoke(main, arguments, catch_exceptions=False)
+        assert stubs.exit_code == 0
+        assert stubs.stderr.count("nobody will be told of any alert") == 1
+        assert "receivers called page, ticket, info and watchdog" in stubs.stderr
+        assert "nobody will be told" not in self.generate(tmp_path, RECEIVERS).stderr
+
     def test_receivers_that_miss_a_route_stop_everything(self, tmp_path):
         """A receiver short is bad input: told with file and line, and nothing is written."""
         result = self.generate(tmp_path, RECEIVERS.replace("name: watchdog", "name: watchdogs"))

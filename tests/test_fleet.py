@@ -161,12 +161,6 @@ def test_rules_that_run_ahead_of_scrapes_are_a_warning() -> None:
     assert "(15s) is shorter than `scrape_interval` (30s)" in warning.what
 
 
-def test_a_ratio_of_five_hundred_per_cent_is_a_warning() -> None:
-    """`error_rate: 5` is allowed to be meant, and asked about."""
-    _, (warning,) = loaded(HEAD + POOL + "    thresholds: {error_rate: 5}\n")
-    assert (warning.severity, warning.fix) == ("warning", "did you mean 5%?")
-
-
 def test_time_zones_come_from_the_pinned_package() -> None:
     """Daylight saving is the package's: the same on every machine."""
     fleet, _ = loaded(HEAD + "timezone: Europe/Berlin\n" + POOL)

@@ -9,7 +9,13 @@ from sre.findings import Finding, Refused
 from sre.fleet import load_text
 
 ROOT = Path(__file__).parent.parent
-UNITS = {"queue_depth": "requests", "error_rate": "ratio", "gpu_memory_used": "ratio", "some_wait": "seconds"}
+UNITS = {
+    "queue_depth": "requests",
+    "error_rate": "ratio",
+    "gpu_memory_used": "ratio",
+    "gpu_temperature": "celsius",
+    "some_wait": "seconds",
+}
 HEAD = "version: 1\nname: f\n"
 POOL = 'pools:\n  - name: chat\n    engine: {kind: vllm, version: "0.32.0"}\n'
 
@@ -193,9 +199,18 @@ WRONG = {
     "a ratio as time": ("{pool}    thresholds: {error_rate: 3s}", "a ratio, not a time", "92%"),
     "memory in per cent": (
         "{pool}    thresholds: {gpu_memory_used: 95}",
-        "95, but it is a share",
+        "`gpu_memory_used` is 95, which is 9500 %",
         "did you mean 95%?",
     ),
+    "a share above all": ("{pool}    thresholds: {error_rate: 5}", "5, which is 500 %", "did you mean 5%?"),
+    "a share far above": ("{pool}    thresholds: {error_rate: 500}", "which is 50000 %", "92%"),
+    "a share in per cent": ("{pool}    thresholds: {error_rate: 150%}", "`error_rate` is 150%", "92%"),
+    "hotter than any card": (
+        "{pool}    thresholds: {gpu_temperature: 900}",
+        "goes above 120",
+        "less than 120",
+    ),
+    "more than can wait": ("{pool}    thresholds: {queue_depth: 1000000000}", "above 1000000", "1000000"),
     "memory below budget": (
         "{pool}    thresholds: {gpu_memory_used: 89%}\n    memory_budget: 0.9",
         "(0.89) is below",

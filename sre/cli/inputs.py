@@ -1,19 +1,27 @@
 """What every command begins with: the fleet file, and the catalogue that it is read against."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
+from typing import TypeVar
 
 from sre import content, source
 from sre.catalogue.load import load as load_catalogue
 from sre.catalogue.model import Catalogue
+from sre.compile.advice import advise
+from sre.compile.planning import make_plan
 from sre.compile.thresholds import settable
-from sre.findings import Finding, Refused
+from sre.findings import Finding, Refused, errors
 from sre.fleet import Fleet
+from sre.fleet.paths import COUNTER_LISTS
 from sre.fleet.problem import Known
-from sre.fleet.reader import load_source
+from sre.fleet.reader import read_fleet
+from sre.fleet.reading import Reading
 from sre.fleet.receiver_names import owners
 from sre.fleet.receivers import Receivers, read_receivers
 from sre.source import Loc, Source
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -31,18 +39,58 @@ class Inputs:
 
     def located(self, finding: Finding) -> Finding:
         """A finding that names a path into the fleet file, with the file and line instead."""
-        loc: Loc = tuple(int(p) if p.isdecimal() else p for p in finding.where.split("/"))
+        loc = _place(finding)
         return replace(finding, where=self.source.where(loc)) if loc[0] in Fleet.model_fields else finding
 
 
 def read_inputs(path: Path, catalogue_folder: Path | None = None) -> Inputs:
     """Raises ``Refused`` with everything that is wrong. ``catalogue_folder`` wins over the fleet file's own."""
-    text = source.read(path)
-    catalogue = load_catalogue(*_folders(text, path.parent, catalogue_folder))
-    known = Known(settable(catalogue), catalogue.engines, catalogue.gpus)
-    fleet, warnings = load_source(text, path.parent, known)
-    receivers, more = read_receivers(fleet.receivers, owners(fleet)) if fleet.receivers else (None, [])
-    return Inputs(fleet, catalogue, (*warnings, *more), text, _listed(fleet), receivers)
+    text, findings = source.read(path), list[Finding]()
+    catalogue = _tried(lambda: load_catalogue(*_folders(text, path.parent, catalogue_folder)), findings)
+    known = Known(settable(catalogue), catalogue.engines, catalogue.gpus) if catalogue else Known()
+    reading = read_fleet(text, path.parent, known)
+    findings += reading.findings
+    receivers = _receivers(reading, findings)
+    listed = _tried(lambda: _listed(reading), findings)
+    fleet = reading.sound()
+    if not fleet or not catalogue:
+        raise Refused(findings)
+    inputs = Inputs(fleet, catalogue, tuple(findings), text, listed, receivers)
+    if errors(findings):
+        raise Refused([*findings, *_advice(inputs, reading)])
+    return inputs
+
+
+def _tried(read: Callable[[], T], findings: list[Finding]) -> T | None:
+    """What ``read`` gives; where it refuses, its findings join the others, so that one file hides no other's."""
+    try:
+        return read()
+    except Refused as refused:
+        findings += refused.findings
+        return None
+
+
+def _receivers(reading: Reading, findings: list[Finding]) -> Receivers | None:
+    fleet = reading.fleet
+    if not fleet or not fleet.receivers or reading.doubts(("receivers",)):
+        return None
+    said, path, teams = list[Finding](), fleet.receivers, owners(fleet)
+    found = _tried(lambda: read_receivers(path, teams), said)
+    said += found[1] if found else []
+    # While some pools are in doubt, so are the teams that receivers may be for.
+    findings += errors(said) if reading.doubtful else said
+    return found[0] if found else None
+
+
+def _advice(inputs: Inputs, reading: Reading) -> list[Finding]:
+    """Errors that only compiling shows, about values that nothing else is wrong with."""
+    said = errors(advise(make_plan(inputs.fleet, inputs.catalogue, inputs.listed)))
+    return [inputs.located(one) for one in said if not reading.doubts(_place(one))]
+
+
+def _place(finding: Finding) -> Loc:
+    """The path into the fleet file that a compiler's finding names."""
+    return tuple(int(part) if part.isdecimal() else part for part in finding.where.split("/"))
 
 
 def _folders(text: Source, parent: Path, given: Path | None) -> list[Path]:
@@ -59,11 +107,12 @@ def _is_folder(path: Path) -> bool:
         return False
 
 
-def _listed(fleet: Fleet) -> frozenset[str] | None:
+def _listed(reading: Reading) -> frozenset[str] | None:
     """First column of the counters file, where the fleet names one; comments are what is off."""
-    counters = fleet.gpu_exporter.counters if fleet.gpu_exporter else "image"
-    if counters in ("image", "chart"):
+    exporter = reading.fleet.gpu_exporter if reading.fleet else None
+    if not exporter or exporter.counters in COUNTER_LISTS or reading.doubts(("gpu_exporter", "counters")):
         return None
+    counters = exporter.counters
     try:
         lines = Path(counters).read_text(encoding="utf-8", errors="replace").splitlines()
     except OSError as error:

@@ -8,7 +8,8 @@ from typing import Any
 
 from sre.compile.plan import Plan
 from sre.compile.prometheus import HEADER, dump
-from sre.fleet.receiver_names import NULL, SEVERITIES, WATCHDOG, owners, team_receiver
+from sre.findings import Finding
+from sre.fleet.receiver_names import NULL, REQUIRED, SEVERITIES, WATCHDOG, owners, team_receiver
 from sre.fleet.receivers import Receivers, stubs
 from sre.promql import quote
 from sre.write import Artefact
@@ -23,6 +24,8 @@ _TIMES = {
 }
 """(group_wait, group_interval, repeat_interval)."""
 
+_LISTED = f"{', '.join(REQUIRED[:-1])} and {REQUIRED[-1]}"
+
 Route = dict[str, Any]
 
 
@@ -32,6 +35,18 @@ def render(plan: Plan, receivers: Receivers | None = None) -> Iterator[Artefact]
     receivers = receivers or stubs(teams)
     decided = dump({"route": _tree(teams, receivers.names), "inhibit_rules": list(_inhibitions(plan))})
     yield Artefact("alertmanager/alertmanager.yaml", f"{HEADER}{decided}{receivers.text}")
+
+
+def advise(receivers: Receivers | None) -> Iterator[Finding]:
+    """A warning where every route leads to a stub."""
+    if receivers is None:
+        yield Finding(
+            "receivers",
+            "nobody will be told of any alert: the fleet names no `receivers`",
+            "every route leads to a stub, and a page that reaches nobody is none",
+            f"write `receivers: ./receivers.yaml`, a file of Alertmanager receivers called {_LISTED}",
+            "warning",
+        )
 
 
 def _tree(teams: Iterable[str], names: frozenset[str]) -> Route:

@@ -39,7 +39,7 @@ def compile(
     where it names one.
     """
     plan = make_plan(fleet, catalogue, listed)
-    findings = (*advise(plan), *notes(plan), *proofread(plan))
+    findings = (*advise(plan), *alertmanager.advise(receivers), *notes(plan), *proofread(plan))
     if errors(findings):
         return Compilation((), findings, plan)
     rules, plain = (operator, operator.PLAIN) if target == "operator" else (prometheus, "../prometheus")

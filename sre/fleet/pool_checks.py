@@ -1,15 +1,13 @@
 """What the values of one pool say about each other, and about the names that the catalogue knows."""
 
-from collections.abc import Collection, Iterator, Mapping
+from collections.abc import Collection, Iterator
 from decimal import Decimal
 from itertools import pairwise
-from typing import Any
 
-from sre.fleet.models import Fleet
 from sre.fleet.pool import HISTOGRAMS, OBJECTIVES, Engine, Pool
 from sre.fleet.problem import Known, Problem
 from sre.source import Loc, show, suggest
-from sre.units import format_number, parse_duration
+from sre.units import format_number
 
 MEMORY_THRESHOLD = "gpu_memory_used"
 """The threshold that an engine's memory budget bounds from below."""
@@ -71,14 +69,7 @@ def _replicas(loc: Loc, pool: Pool) -> Iterator[Problem]:
 
 def _memory(loc: Loc, pool: Pool) -> Iterator[Problem]:
     limit, budget = pool.thresholds.get(MEMORY_THRESHOLD), pool.memory_budget
-    if limit is not None and limit > 1:
-        yield Problem(
-            loc,
-            f"`{MEMORY_THRESHOLD}` is {format_number(limit)}, but it is a share of the card's memory",
-            "memory use never goes above 1, so the alert would never fire",
-            f"did you mean {format_number(limit)}%?" if limit <= 100 else "write a ratio like 0.95",
-        )
-    elif limit is not None and budget is not None and limit < budget:
+    if limit is not None and budget is not None and limit < budget:
         yield Problem(
             loc,
             f"`{MEMORY_THRESHOLD}` ({format_number(limit)}) is below the engine's own `memory_budget` "
@@ -104,44 +95,3 @@ def _names(loc: Loc, pool: Pool, known: Collection[str] | None) -> Iterator[Prob
                 suggest(name, set(known) - set(OBJECTIVES)),
                 key=True,
             )
-
-
-def check_units(fleet: Fleet, written: Any, known: Known) -> Iterator[Problem]:
-    """Limits whose spelling does not fit their unit; ``written`` is the data that ``fleet`` was read from."""
-    if not isinstance(known.thresholds, Mapping):
-        return
-    for index, pool in enumerate(fleet.pools):
-        for name, limit in pool.thresholds.items():
-            loc = ("pools", index, "thresholds", name)
-            text = str(written["pools"][index]["thresholds"][name])
-            yield from _unit(loc, text, limit, known.thresholds.get(name))
-
-
-def _unit(loc: Loc, text: str, limit: Decimal, unit: str | None) -> Iterator[Problem]:
-    spelled = "ratio" if text.endswith("%") else "seconds" if _is_duration(text) else "number"
-    if unit == "seconds" and spelled != "seconds":
-        what, fix = "is a time, but has no unit", f"did you mean {text}ms or {text}s?"
-    elif unit == "ratio" and spelled == "seconds":
-        what, fix = "is a ratio, not a time", "write it like 0.92 or 92%"
-    elif unit not in (None, "seconds", "ratio") and spelled != "number":
-        what, fix = f"is counted in {str(unit).replace('_', ' ')}", "write a plain number"
-    elif unit == "ratio" and spelled == "number" and 2 <= limit <= 100 and limit == int(limit):
-        yield Problem(
-            loc,
-            f"`{loc[-1]}` is {text}, which is {text}00 % as a ratio",
-            "few ratios ever get there, so the alert would most likely never fire",
-            f"did you mean {text}%?",
-            "warning",
-        )
-        return
-    else:
-        return
-    yield Problem(loc, f"`{loc[-1]}` {what}: {show(text)}", "the limit would mean something else", fix)
-
-
-def _is_duration(text: str) -> bool:
-    try:
-        parse_duration(text)
-    except ValueError:
-        return False
-    return True

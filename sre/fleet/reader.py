@@ -8,11 +8,12 @@ from pydantic import ValidationError
 from sre.explain import explain
 from sre.findings import Finding, Refused, errors, sort
 from sre.fleet.checks import check
+from sre.fleet.limit_checks import check_limits
 from sre.fleet.mending import mend
 from sre.fleet.models import Fleet
 from sre.fleet.paths import resolve
-from sre.fleet.pool_checks import check_units
-from sre.fleet.problem import Known, touches
+from sre.fleet.problem import Known, Problem, touches
+from sre.fleet.reading import Reading
 from sre.source import Loc, Source, parse, read
 
 _ROUNDS = 6
@@ -49,14 +50,23 @@ def load_text(
 
 def load_source(source: Source, folder: Path, known: Known) -> tuple[Fleet, list[Finding]]:
     """The same for YAML that is parsed already."""
+    reading = read_fleet(source, folder, known)
+    if not reading.fleet or errors(reading.findings):
+        raise Refused(reading.findings)
+    return reading.fleet, sort(reading.findings)
+
+
+def read_fleet(source: Source, folder: Path, known: Known) -> Reading:
+    """The same without refusing anything: what could be read, and all that is to be said about it."""
     fleet, data, mended, findings = _validate(source)
+    problems = list[Problem]()
     if fleet:
         fleet, missing = resolve(fleet, folder)
-        problems = [*missing, *check(fleet, known), *check_units(fleet, data, known)]
-        findings += [problem.at(source) for problem in problems if not touches(problem, mended)]
-    if not fleet or errors(findings):
-        raise Refused(findings)
-    return fleet, sort(findings)
+        problems = [*missing, *check(fleet, known), *check_limits(fleet, data, known)]
+        problems = [problem for problem in problems if not touches(problem, mended)]
+    doubtful = mended | {problem.loc for problem in problems if problem.severity == "error"}
+    findings += [problem.at(source) for problem in problems]
+    return Reading(fleet, tuple(findings), frozenset(doubtful))
 
 
 def _validate(source: Source) -> tuple[Fleet | None, object, set[Loc], list[Finding]]:
