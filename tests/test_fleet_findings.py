@@ -185,7 +185,11 @@ WRONG = {
     ),
     "no unit, quoted": ('{pool}    objectives: {itl_p95: "80"}', "'80' is not", "80ms or 80s?"),
     "no pools": ("{pool}  - 7", "`pools[2]` is 7", "{name: chat-70b"),
-    "a promise nobody watches": ("{pool}    objectives: {ttft_p99: 1s}", "'ttft_p99'", "`ttft_p95`"),
+    "a promise nobody watches": (
+        "{pool}    objectives: {ttft_p99: 1s}",
+        "objectives.ttft_p99`: unknown key",
+        "`ttft_p95`",
+    ),
     "a promise as limit": ("{pool}    thresholds: {ttft_p95: 2s}", "promise", "`objectives`"),
     "an unknown limit": (
         "{pool}    thresholds: {queue_dpth: 2}",
@@ -244,10 +248,12 @@ def test_what_is_wrong_is_said_once_with_what_to_write(lines: str, what: str, fi
     assert re.fullmatch(r"fleet\.yaml:\d+", said[0].where)
 
 
-@pytest.mark.parametrize("bad", ["\\n", "\\0", "\\e", "\\x7f", "\\x85", "\\u2028", "\\u202e"])
+@pytest.mark.parametrize(
+    "bad", ["\\n", "\\0", "\\e", "\\x7f", "\\x85", "\\u2028", "\\u202e", "\\u200b", "\\u00ad", "\\u2060"]
+)
 @pytest.mark.parametrize("key", ["name", "model", "owner"])
 def test_names_that_break_lines_are_refused_with_a_reason(key: str, bad: str) -> None:
-    """A line break or a control character in a name would change the lines that show it."""
+    """A line break, a control character or one that nobody sees would change the lines that show it."""
     pool = f'{{name: chat, engine: {{kind: vllm, version: "0.32.0"}}, {key}: "a{bad}b"}}'
     text = f"{HEAD}pools:\n  - {pool.replace('name: chat, ', '') if key == 'name' else pool}\n"
     finding = only(text)

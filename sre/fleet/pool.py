@@ -1,8 +1,8 @@
 """One pool: replicas of one engine that serve one model on one GPU type."""
 
-from typing import Any, Literal, Self
+from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, ConfigDict, Field, GetJsonSchemaHandler, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, GetJsonSchemaHandler, model_validator
 from pydantic.config import JsonDict
 from pydantic.json_schema import JsonSchemaValue
 from pydantic_core import CoreSchema
@@ -10,11 +10,24 @@ from pydantic_core import CoreSchema
 from sre.explain import objection
 from sre.fleet.amounts import Bound, Seconds, Share, Threshold
 from sre.fleet.values import MOST, Count, Flag, LabelName, Name, Text, Version, Whole, release
-from sre.source import show
+from sre.source import show, suggest
 
-Objective = Literal["ttft_p95", "itl_p95", "e2e_p99"]
-OBJECTIVES: tuple[Objective, ...] = ("ttft_p95", "itl_p95", "e2e_p99")
+ObjectiveName = Literal["ttft_p95", "itl_p95", "e2e_p99"]
+OBJECTIVES: tuple[ObjectiveName, ...] = ("ttft_p95", "itl_p95", "e2e_p99")
 """Promises that an alert watches. One that nothing watches would be kept by nobody."""
+
+
+def _objective(name: str) -> str:
+    if name not in OBJECTIVES:
+        raise objection(
+            "unknown key",
+            suggest(name, OBJECTIVES),
+            "no alert watches it, so the promise would be kept by nobody",
+        )
+    return name
+
+
+Objective = Annotated[ObjectiveName, BeforeValidator(_objective)]
 
 HISTOGRAMS = (
     "inter_token_latency",

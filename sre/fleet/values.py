@@ -15,8 +15,8 @@ from sre.source import show
 MOST = 1_000_000
 """More replicas or cards than this is a typing error."""
 _LONGEST_NAME = 200
-_BIDI = frozenset("\u061c\u200e\u200f\u202a\u202b\u202c\u202d\u202e\u2066\u2067\u2068\u2069")
-_BREAKING = ("Cc", "Cs", "Zl", "Zp")
+_INVISIBLE = ("Cc", "Cf", "Cs", "Zl", "Zp")
+"""Unicode's categories of control and format characters, halves of pairs, and separators of lines."""
 _URL = re.compile(r"https?://[^\s\"'<>`{}|\\^\[\]]+", re.ASCII)
 _RELEASE = re.compile(
     r"v?(\d{1,6})\.(\d{1,6})(?:\.(\d{1,6}))?"  # 0.32, v0.32.0
@@ -27,12 +27,12 @@ _RELEASE = re.compile(
 
 def _line(text: str) -> str:
     """Any text on one line: quotes, braces, backticks and HTML are text like any other."""
-    bad = next((c for c in text if unicodedata.category(c) in _BREAKING or c in _BIDI), None)
+    bad = next((c for c in text if unicodedata.category(c) in _INVISIBLE), None)
     if bad is not None:
         raise objection(
             f"{show(text)} contains the invisible character U+{ord(bad):04X}",
-            "write it without line breaks and control characters",
-            "it would break or reorder the line of every alert text and log that shows it",
+            "write it without that character",
+            "nobody sees it, but it would break, reorder or change every alert text and label that holds it",
         )
     return text
 
