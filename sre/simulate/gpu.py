@@ -13,6 +13,7 @@ WINDOW = 300
 """Seconds over which the exporter counts events (DCGM_EXP_*, window_size_in_ms)."""
 
 _EVENTS = {8: "hw_slowdown", 32: "sw_thermal", 64: "hw_thermal", 128: "hw_power_brake"}
+_NO_CODE = 1000.0  # codes have three digits; what is greater stands for no value
 _IDLE_WATTS, _BUSY_WATTS = 72.0, 620.0
 
 
@@ -141,7 +142,7 @@ class _Events:
         for bit, name in _EVENTS.items():
             if mask & bit:
                 yield ("gpu_clock_event_count", (("clock_event", name),)), index, piece.length, 7.0
-        counted = min(piece.length, self._window) if xid and xid != self._xid and index else 0
+        counted = min(piece.length, self._window) if 0 < xid < _NO_CODE and xid != self._xid and index else 0
         if counted:
             yield ("gpu_xid_count", (("xid", f"{xid:.0f}"),)), index, counted, 1.0
         if piece.length > counted:
