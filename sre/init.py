@@ -7,6 +7,7 @@ from dataclasses import dataclass
 
 import yaml
 
+from sre import __version__
 from sre.fleet.models import Fleet
 
 SCHEMA_FILE = "fleet.schema.json"
@@ -92,7 +93,7 @@ def json_schema() -> str:
 
 def pipeline_snippet(fleet: str = "fleet.yaml", out: str = "out") -> str:
     """A GitHub Actions job, and in its comment plain shell, that fails where ``out`` is stale."""
-    return _PIPELINE.format(fleet=fleet, out=out)
+    return _PIPELINE.format(fleet=fleet, out=out, version=__version__)
 
 
 def _exporter(found: FoundExporter | None) -> Iterator[str]:
@@ -173,7 +174,7 @@ _HEAD = """\
 # Only `version`, `name` and one pool are required; a key that is not known is an error with a suggestion.
 version: 1
 name: {name}
-timezone: UTC                          # IANA name, such as Europe/Berlin: business hours, billing months
+timezone: UTC                          # IANA name, such as Europe/Berlin: business hours follow it
 business_hours:
   days: [mon, tue, wed, thu, fri]
   start: "08:00"
@@ -194,9 +195,14 @@ _NO_EXPORTER = """\
 _COUNTERS = "  counters: {counters:<26} # the counter list in use: image, chart, or the path of a CSV\n"
 
 _LINKS = """\
-# usage_exporter: {job: sre-exporter}  # once `sre exporter` runs: alerts on usage begin to see
+# usage_exporter: {job: llm-usage}     # the job of an exporter of usage by team; this release brings none
 # catalogue: ./llm-content             # your own rules/, runbooks/, dashboards/, exporters/
-# receivers: ./receivers.yaml          # your Alertmanager receivers; without it, stubs with the teams' names
+# receivers: ./receivers.yaml          # who is told; without it, nobody is. That file holds these four, as Alertmanager
+#   receivers:                         # reads them, and where a team has its own, <team>-page, -ticket and -info:
+#     - {name: page, pagerduty_configs: [{routing_key_file: /etc/alertmanager/secrets/pagerduty}]}
+#     - {name: ticket, webhook_configs: [{url: https://tickets.example.com/alertmanager}]}
+#     - {name: info}                   # shown by Alertmanager, sent to nobody
+#     - {name: watchdog, webhook_configs: [{url: https://deadmansswitch.example.com/llm}]}
 # capacity: {h100-sxm-80gb: 16}        # cards that exist, where more exist than pools declare
 # runbook_base_url: https://runbooks.example.com/llm
 # grafana_base_url: https://grafana.example.com
@@ -213,7 +219,7 @@ _POOL_REST = """\
     # objectives: {ttft_p95: 500ms, itl_p95: 80ms, e2e_p99: 10s}
     # thresholds: {queue_depth: 50}    # operational limits; the catalogue's hold where this is silent
     # interactive: false               # batch: business hours and default objectives do not apply
-    # min_replicas: 2                  # kept for availability: the idle report does not call them waste
+    # min_replicas: 2                  # kept for availability; where `gpus` is silent, fewer is an outage
 """
 
 _TAIL = """\
@@ -224,12 +230,14 @@ _TAIL = """\
 """
 
 _PIPELINE = """\
-# Keeps what was generated in step with {fleet}. As plain shell, in any pipeline:
+# Keeps what was generated in step with {fleet}. GitHub reads it from .github/workflows/ only: move it there, and set
+# INFERENCE_SRE below. As plain shell, in any pipeline:
 #
-#   pip install inference-sre
+#   pip install "$INFERENCE_SRE"
 #   sre generate {fleet} -o {out} --check    # 1: {out} is stale (with a diff), 2: {fleet} is wrong
-#   promtool check rules {out}/prometheus/*.rules.yaml
+#   promtool check rules {out}/prometheus/*.rules.yaml    # with --target operator: {out}/proofs/rules/*.rules.yaml
 #   promtool test rules {out}/proofs/*.test.yaml
+#   amtool check-config {out}/alertmanager/alertmanager.yaml
 name: alerts
 on:
   pull_request:
@@ -237,6 +245,10 @@ on:
     branches: [main]
 permissions:
   contents: read
+env:
+  # Your own copy at one tag or commit: an address of git, a wheel, or a folder of this repository. A bare name would
+  # ask the public index, where somebody else may own it.
+  INFERENCE_SRE: git+https://git.example.com/your-team/inference-sre@v{version}
 jobs:
   generate:
     runs-on: ubuntu-latest
@@ -245,9 +257,11 @@ jobs:
       - uses: actions/setup-python@v5
         with:
           python-version: "3.12"
-      - run: pip install inference-sre
+      - run: pip install "$INFERENCE_SRE"
       - run: sre generate {fleet} -o {out} --check
-      - run: sudo apt-get install --yes --no-install-recommends prometheus
+      - run: sudo apt-get update
+      - run: sudo apt-get install --yes --no-install-recommends prometheus prometheus-alertmanager
       - run: promtool check rules {out}/prometheus/*.rules.yaml
       - run: promtool test rules {out}/proofs/*.test.yaml
+      - run: amtool check-config {out}/alertmanager/alertmanager.yaml
 """

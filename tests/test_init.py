@@ -1,16 +1,20 @@
 """The first files of a fleet, as `sre init` writes them."""
 
 import json
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import pytest
 import yaml
+from click import Context
 from jsonschema import Draft202012Validator
 
+from sre.cli import main
 from sre.findings import Refused
 from sre.fleet import Fleet, Pool, load_text
+from sre.fleet.receivers import read_receivers
 from sre.init import (
     Discovered,
     FoundExporter,
@@ -66,11 +70,33 @@ def test_the_template_names_every_key() -> None:
     assert [key for key in (*Fleet.model_fields, *Pool.model_fields) if f"{key}:" not in text] == []
 
 
+BESIDE = ("  receivers:", "    - {")
+"""How lines of the other file begin that the template shows, without their comment sign."""
+
+
+def test_the_templates_receivers_are_right(tmp_path: Path) -> None:
+    """The receivers that the template shows are all that a fleet needs, and nothing is to be said about them."""
+    lines = [line.removeprefix("# ") for line in fleet_template().splitlines()]
+    path = tmp_path / "receivers.yaml"
+    path.write_text("\n".join(line for line in lines if line.startswith(BESIDE)))
+    receivers, said = read_receivers(path, ["platform"])
+    assert said == []
+    assert receivers.names == {"page", "ticket", "info", "watchdog", "null"}
+
+
+def test_the_template_names_only_what_there_is() -> None:
+    """No comment speaks of a command that this release does not have."""
+    named = set(re.findall(r"`sre (\w+)", fleet_template() + pipeline_snippet()))
+    assert named <= set(main.list_commands(Context(main)))
+
+
 def test_the_templates_comments_are_right() -> None:
     """Taking the comment sign away from an example gives a fleet that is read, paths aside."""
     lines = fleet_template().splitlines()
     kept = [line.replace("# ", "", 1) if line.lstrip().startswith("# ") else line for line in lines[3:]]
-    wanted = [line for line in kept if not line.startswith(("The teams", "catalogue:", "receivers:"))]
+    wanted = [
+        line for line in kept if not line.startswith(("The teams", "catalogue:", "receivers:", *BESIDE))
+    ]
     short = next(index for index, line in enumerate(wanted) if line.lstrip().startswith("replicas: 4"))
     del wanted[short]
     fleet = loaded("\n".join(wanted))
@@ -194,9 +220,23 @@ def test_what_a_server_does_not_know_is_asked_at_its_line() -> None:
 
 
 def test_the_pipeline_snippet_checks_the_given_files() -> None:
-    """The job is valid YAML and runs the command that the comment shows for any other pipeline."""
+    """The job is valid YAML and runs the commands that the comment shows for any other pipeline."""
     text = pipeline_snippet("llm/fleet.yaml", "llm/out")
-    steps = yaml.safe_load(text)["jobs"]["generate"]["steps"]
-    command = "sre generate llm/fleet.yaml -o llm/out --check"
-    assert command in [step.get("run") for step in steps]
-    assert f"#   {command}" in text
+    steps = [step.get("run", "") for step in yaml.safe_load(text)["jobs"]["generate"]["steps"]]
+    for tool in ("pip", "sre generate", "promtool check", "promtool test", "amtool"):
+        (command,) = [step for step in steps if step.startswith(tool)]
+        assert f"#   {command}" in text
+    assert "sre generate llm/fleet.yaml -o llm/out --check" in steps
+
+
+def test_the_pipeline_snippet_installs_a_pinned_copy_of_ones_own() -> None:
+    """A bare name would come from the public index, from whoever owns it there: an address with a tag is to be set."""
+    data = yaml.safe_load(pipeline_snippet())
+    installed = [step["run"] for step in data["jobs"]["generate"]["steps"] if "pip" in step.get("run", "")]
+    assert installed == ['pip install "$INFERENCE_SRE"']
+    assert re.fullmatch(r"git\+https://git\.example\.com/.+@v[0-9.]+", data["env"]["INFERENCE_SRE"])
+
+
+def test_the_pipeline_snippet_says_where_it_belongs() -> None:
+    """GitHub runs nothing that lies beside the fleet file."""
+    assert ".github/workflows/" in pipeline_snippet().split("name: alerts")[0]

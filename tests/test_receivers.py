@@ -1,6 +1,7 @@
 """What is said about a file of Alertmanager receivers, and whether Alertmanager would say the same."""
 
 import json
+import re
 import subprocess
 from pathlib import Path
 from typing import Any
@@ -242,3 +243,13 @@ def test_what_is_written_is_what_amtool_takes(tmp_path: Path) -> None:
     assert CliRunner().invoke(main, arguments, catch_exceptions=False).exit_code == 0
     path = tmp_path / "out" / "alertmanager" / "alertmanager.yaml"
     subprocess.run(["amtool", "check-config", path], check=True, capture_output=True)
+
+
+def test_the_example_in_the_docs_is_right(tmp_path: Path) -> None:
+    """Whoever copies the receivers from the page has a file that fits, and that amtool takes."""
+    page = (Path(__file__).parent.parent / "docs" / "loading.md").read_text()
+    (example,) = [
+        part for part in re.findall(r"```yaml\n(.*?)```", page, re.S) if part.startswith("receivers:")
+    ]
+    assert findings(tmp_path, example) == []
+    assert amtool(tmp_path, example) == ""
