@@ -211,10 +211,14 @@ WRONG = {
     "a share in per cent": ("{pool}    thresholds: {error_rate: 150%}", "`error_rate` is 150%", "92%"),
     "hotter than any card": (
         "{pool}    thresholds: {gpu_temperature: 900}",
-        "goes above 120",
+        "`gpu_temperature` is 900",
         "less than 120",
     ),
-    "more than can wait": ("{pool}    thresholds: {queue_depth: 1000000000}", "above 1000000", "1000000"),
+    "more than can wait": (
+        "{pool}    thresholds: {queue_depth: 1e9}",
+        "`queue_depth` is 1000000000",
+        "less than 1000000",
+    ),
     "memory below budget": (
         "{pool}    thresholds: {gpu_memory_used: 89%}\n    memory_budget: 0.9",
         "(0.89) is below",

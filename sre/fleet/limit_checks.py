@@ -46,17 +46,17 @@ def _spelling(loc: Loc, text: str, unit: str | None) -> list[Problem]:
 
 
 def _reach(loc: Loc, text: str, limit: Decimal, unit: str | None) -> Iterator[Problem]:
+    percent = text.endswith("%")
+    what = f"`{loc[-1]}` is {text if percent else format_number(limit)}"
     if unit == "ratio" and limit > 1:
-        what = f"`{loc[-1]}` is {text}" + (
-            "" if text.endswith("%") else f", which is {format_number(limit * 100)} %"
-        )
+        what += "" if percent else f", which is {format_number(limit * 100)} %"
         why = f"a share never goes above 100 %, so {_NEVER}, or never resolve"
-        near = limit <= 100 and not text.endswith("%")
-        yield Problem(loc, what, why, f"did you mean {text}%?" if near else "write a share like 0.92 or 92%")
+        fix = "write a share like 0.92 or 92%" if percent or limit > 100 else f"did you mean {text}%?"
+        yield Problem(loc, what, why, fix)
     elif unit in _HIGHEST and limit > _HIGHEST[unit]:
         highest, counted = format_number(_HIGHEST[unit]), unit.replace("_", " ")
-        what = f"`{loc[-1]}` is {text}, and no reading in {counted} goes above {highest}"
-        yield Problem(loc, what, f"so {_NEVER}", f"write less than {highest}")
+        why = f"no reading in {counted} goes above {highest}, so {_NEVER}"
+        yield Problem(loc, what, why, f"write less than {highest}")
 
 
 def _is_duration(text: str) -> bool:
