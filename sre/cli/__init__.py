@@ -2,10 +2,14 @@
 
 import gc
 from importlib import import_module
-
-import click
+from typing import Any
 
 from sre import __version__
+from sre.cli.ending import ended_by_output, ended_by_signals
+
+with ended_by_signals():
+    # The first import that takes long enough to be interrupted.
+    import click
 
 _COMMANDS = {
     "generate": "Compile a fleet file into rules, routes, dashboards, runbooks and proofs.",
@@ -16,6 +20,11 @@ _COMMANDS = {
 
 
 class _Lazy(click.Group):
+    def main(self, *args: Any, **kwargs: Any) -> Any:
+        """Run, and end in order whatever stops it."""
+        with ended_by_signals(), ended_by_output():
+            return super().main(*args, **kwargs)
+
     def list_commands(self, ctx: click.Context) -> list[str]:
         return list(_COMMANDS)
 
@@ -36,7 +45,8 @@ def main() -> None:
     """Keep self-hosted LLM fleets up, honest and paid for.
 
     Exit codes: 0 clean (warnings included), 1 findings, 2 bad input or usage (nothing written), 3 a server
-    cannot be reached or answered only in part.
+    cannot be reached or answered only in part, 4 what there is to say cannot be written. A signal ends a run
+    with 128 and its number: 130 on an interrupt, 143 when terminated.
     """
     # What a command makes mostly lives until it ends; searching it for garbage all the time costs a tenth of the run.
     gc.set_threshold(100_000, 50, 100)
