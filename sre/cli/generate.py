@@ -5,11 +5,11 @@ from pathlib import Path
 
 import click
 
-from sre.cli.inputs import Inputs, read_inputs
+from sre.cli.inputs import read_inputs
 from sre.cli.report import FOUND, exits, plain, report
 from sre.compile.compilation import Compilation, Target, compile
 from sre.findings import Refused, errors
-from sre.write import Difference, Written, check, write
+from sre.write import Difference, check, write
 
 
 @click.command()
@@ -50,11 +50,15 @@ def generate(fleet: Path, output: Path, only_check: bool, catalogue: Path | None
     findings = [*inputs.warnings, *map(inputs.located, compiled.findings)]
     if errors(findings):
         raise Refused(findings)
-    report(f for f in findings if f.severity == "warning")
+    report((f for f in findings if f.severity == "warning"), [pool.name for pool in inputs.fleet.pools])
     if only_check:
         _compare(compiled, output)
     else:
-        _summarize(inputs, compiled, write(compiled.artefacts, output), output)
+        written = write(compiled.artefacts, output)
+        # Imported late: tables are drawn for people, and --check draws none.
+        from sre.cli.summary import Run, summarize
+
+        summarize(Run(fleet, output, target, stubs=inputs.receivers is None), compiled, written)
 
 
 def _compare(compiled: Compilation, output: Path) -> None:
@@ -75,9 +79,3 @@ def _told(difference: Difference) -> str:
     return f"{difference.kind}: {plain(difference.path)}" + (
         f"\n{plain(difference.text)}" if difference.text else ""
     )
-
-
-def _summarize(inputs: Inputs, compiled: Compilation, written: Written, output: Path) -> None:
-    from sre.cli.summary import summarize
-
-    summarize(inputs.fleet, compiled, written, output)
