@@ -183,6 +183,17 @@ class TestLiveServer:
         assert alerts["LLMTimeToFirstTokenHigh"]["pools"] == {"chat": "blind", "extract-8b": "sees"}
         assert alerts["LLMTimeToFirstTokenHigh"]["state"] == "in_part"
 
+    def test_what_sees_in_one_pool_only_is_not_counted_as_seeing(self, healthy, tmp_path):
+        """The headline tells what sees, what sees in part and what is blind; the pools stand below with the reason."""
+        (tmp_path / "fleet.yaml").write_text(yaml.safe_dump(fleet(chat={"name": "chat"})))
+        said = (
+            CliRunner().invoke(main, ["doctor", str(tmp_path / "fleet.yaml"), "--prometheus", healthy]).stdout
+        )
+        headline, said = said.splitlines()[0], " ".join(said.split())
+        assert re.search(r": 9 see, 17 see in part, 1 need a counter, 1 blind$", headline)
+        assert "LLMTimeToFirstTokenHigh" in said
+        assert "not in chat: no target has job='chat'" in said
+
     def test_what_reads_the_absence_of_a_pool_sees_it(self, doctor, healthy):
         """A pool without targets has no replica, of which LLMEngineDown tells; its cards are told of as nobody's."""
         _, alerts, findings, _ = doctor(fleet(chat={"name": "chat"}), "--prometheus", healthy)
@@ -472,20 +483,23 @@ class TestFiles:
         assert worded(findings, "error")[0].startswith("nothing in this file is known: it holds node_load1")
 
     @pytest.mark.parametrize(
-        ("content", "said"),
+        ("content", "told"),
         [
-            (b"<html>login</html>", "cannot be read"),
-            (b"\xff\xfe", "cannot be read"),
-            (b'x{a="b} 1\n', "cannot be read"),
+            (b"\n<!DOCTYPE html><html>login</html>", ": error: cannot be read: it is a web page (HTML)"),
+            (b"up 1\nx\xa4 1\n", ":2: error: cannot be read: byte 0xa4 there is no UTF-8 text"),
+            (b'up 1\n\nx{a="b} 1\nup 1\n', ":3: error: cannot be read: this line is no metric: 'x{a=\"b} 1'"),
+            (b"up 1\nhello, world", ":2: error: cannot be read: this line is no metric: 'hello, world'"),
+            (b"# TYPE a\nup 1\n", ":1: error: cannot be read: this line is no metric: '# TYPE a'"),
         ],
     )
-    def test_what_is_no_exposition_is_bad_input(self, doctor, tmp_path, content, said):
-        """A saved login page or garbage is exit code 2, with the way to save the real thing."""
+    def test_what_is_no_exposition_is_bad_input(self, doctor, tmp_path, content, told):
+        """A saved login page or garbage is exit code 2, with its line and the way to save the real thing."""
         (tmp_path / "x.prom").write_bytes(content)
         code, _, _, stderr = doctor(FLEET, "--metrics", tmp_path / "x.prom")
         assert code == 2
-        assert said in stderr
+        assert f"{tmp_path / 'x.prom'}{told}" in stderr
         assert "curl" in stderr
+        assert "nothing was written" not in stderr
 
     def test_all_bad_files_are_told_at_once(self, doctor, tmp_path):
         """Missing files and unknown pools come together."""
@@ -519,7 +533,21 @@ class TestUse:
         result = CliRunner().invoke(
             main, ["doctor", str(tmp_path / "fleet.yaml"), "--metrics", str(FIXTURES / "vllm-0.33.0.prom")]
         )
+        assert "nothing was written" not in result.output
         first, *rest = result.stdout.splitlines()
         assert re.match(r"\d+ alerts at .*", first)
         states = [line.split()[0] for line in rest if line[:1].strip()]
         assert states.index("blind") < states.index("unknown") < states.index("sees")
+
+    def test_no_name_is_cut_in_a_narrow_terminal(self, dcgm, tmp_path, monkeypatch):
+        """At eighty columns the longest names of counters stand in one line."""
+        monkeypatch.setenv("COLUMNS", "80")
+        (tmp_path / "fleet.yaml").write_text(yaml.safe_dump(FLEET))
+        without = ["CORRECTABLE_REMAPPED_ROWS", "UNCORRECTABLE_REMAPPED_ROWS"]
+        (tmp_path / "dcgm.prom").write_text(dcgm([card(1)], without=without))
+        result = CliRunner().invoke(
+            main, ["doctor", str(tmp_path / "fleet.yaml"), "--metrics", str(tmp_path / "dcgm.prom")]
+        )
+        assert "…" not in result.stdout
+        assert " DCGM_FI_DEV_CORRECTABLE_REMAPPED_ROWS is off, or these cards " in result.stdout
+        assert max(map(len, result.stdout.splitlines()[1:])) <= 80

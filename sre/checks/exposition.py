@@ -7,36 +7,16 @@ Service discovery adds pods, jobs and hosts only on the way into Prometheus, so 
 import re
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from decimal import Decimal
-from pathlib import Path
-
-from prometheus_client.metrics_core import Metric
-from prometheus_client.parser import text_string_to_metric_families
 
 from sre.catalogue.model import Binding, Catalogue
+from sre.checks.exposed import Exposed
 from sre.checks.live import card_id, finite
 from sre.checks.observation import Card, CardId, Observation, selectors
-from sre.findings import Finding, Refused
+from sre.findings import Finding
 from sre.fleet import Fleet
 from sre.promql import matches
-from sre.source import show, suggest
-
-MAX_BYTES = 64 << 20
-
-Found = Mapping[str, Sequence[Mapping[str, str]]]
-"""Sample name -> label sets."""
-
-
-@dataclass(frozen=True)
-class Exposed:
-    """One file: what it exposes, and the pool that it was said to be of."""
-
-    path: str
-    samples: Found
-    types: Mapping[str, str]
-    pool: str | None = None
-
 
 _LIMITS = Finding(
     "--metrics",
@@ -45,19 +25,6 @@ _LIMITS = Finding(
     "ask the server too, with --prometheus",
     "info",
 )
-
-
-def read_files(arguments: Iterable[str], fleet: Fleet) -> list[Exposed]:
-    """Files given as ``FILE`` or ``FILE=POOL``. Raises ``Refused`` with everything that is wrong with them."""
-    read, findings = list[Exposed](), list[Finding]()
-    for argument in arguments:
-        try:
-            read.append(_read(argument, [pool.name for pool in fleet.pools]))
-        except Refused as refused:
-            findings += refused.findings
-    if findings:
-        raise Refused(findings)
-    return read
 
 
 def observe(
@@ -90,51 +57,6 @@ def observe(
         usage=frozenset(name for file in usage for name in file.samples),
     )
     return (_with_cards(observation, gpu_files, exporter, catalogue) if exporter else observation), findings
-
-
-def _read(argument: str, pools: list[str]) -> Exposed:
-    path, pool = _split(argument, pools)
-    try:
-        with path.open("rb") as file:
-            content = file.read(MAX_BYTES + 1)
-        if len(content) > MAX_BYTES:
-            raise ValueError(f"it is larger than {MAX_BYTES >> 20} MiB")
-        families = list(text_string_to_metric_families(content.decode("utf-8")))
-    except (OSError, ValueError, IndexError, KeyError) as error:
-        said = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
-        why = "it is read as Prometheus' text format, as a target prints it"
-        raise Refused(
-            [
-                Finding(
-                    str(path),
-                    f"cannot be read: {show(said)}",
-                    why,
-                    "save it with: curl -s http://target/metrics",
-                )
-            ]
-        ) from None
-    return _exposed(str(path), families, pool)
-
-
-def _split(argument: str, pools: list[str]) -> tuple[Path, str | None]:
-    if "=" not in argument or Path(argument).exists():
-        return Path(argument), None
-    name, _, pool = argument.rpartition("=")
-    if pool not in pools:
-        why = "the file's metrics are compared with what that pool declares"
-        raise Refused(
-            [Finding(name, f"there is no pool {show(pool)} in the fleet file", why, suggest(pool, pools))]
-        )
-    return Path(name), pool
-
-
-def _exposed(path: str, families: Iterable[Metric], pool: str | None) -> Exposed:
-    samples, types = defaultdict[str, list[Mapping[str, str]]](list), dict[str, str]()
-    for family in families:
-        for sample in family.samples:
-            samples[sample.name].append(sample.labels)
-            types[sample.name] = family.type
-    return Exposed(path, samples, types, pool)
 
 
 def _is(file: Exposed, binding: Binding) -> bool:

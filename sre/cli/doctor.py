@@ -43,7 +43,8 @@ def doctor(
     if url:
         found, more = examine(plan, connect(url, token_env, headers, timeout)), list[Finding]()
     else:
-        from sre.checks.exposition import observe, read_files
+        from sre.checks.exposed import read_files
+        from sre.checks.exposition import observe
 
         observation, more = observe(
             read_files((*files, *more_files), inputs.fleet), inputs.fleet, inputs.catalogue
@@ -61,5 +62,5 @@ def doctor(
         from sre.cli.sightings import show
 
         show(found.origin, found.alerts)
-        report(findings)
+        report(findings, [pool.name for pool in inputs.fleet.pools])
     sys.exit(FOUND if errors(findings) else 0)

@@ -40,16 +40,16 @@ def show(origin: str, rows: Iterable[Row], console: Console | None = None) -> No
         return
     counts = Counter(row.state for row in rows)
     said = ", ".join(words.format(counts[state]) for state, words in _COUNTED.items() if counts[state])
-    console.print(Text(f"{len(rows)} alerts at {plain(origin)}: {said}", "bold"))
+    console.print(Text(f"{len(rows)} alerts at {plain(origin)}: {said}", "bold"), soft_wrap=True)
     table = Table(box=None, show_header=False, padding=(0, 2, 0, 0))
     table.add_column(no_wrap=True)
-    # Names are never cut: what does not fit goes on in the next line, wherever it has to break.
-    table.add_column(overflow="fold")
+    # The reason stands below, not beside: names of counters are long, and are broken nowhere.
     table.add_column(overflow="fold")
     for (state, why), alerts in _grouped(rows):
-        table.add_row(
-            Text(_WORDS.get(state, state), _STYLES[state]), Text(", ".join(alerts)), Text(plain(why))
-        )
+        told = Text(", ".join(alerts))
+        if why:
+            told.append(f"\n{plain(why)}", "dim")
+        table.add_row(Text(_WORDS.get(state, state), _STYLES[state]), told)
     console.print(table)
 
 
