@@ -251,7 +251,8 @@ CARDS: list[tuple[str, str, dict[str, str], bool]] = [
     ("GPUXidError", "ticket", {"uuid": "GPU-1", "xid": "94"}, False),
     ("GPUXidError", "page", {"uuid": "GPU-2", "xid": "79"}, True),
     ("GPUDoubleBitECC", "ticket", {"uuid": "GPU-3"}, True),
-    ("GPUXidError", "page", {"uuid": "GPU-3", "xid": "94"}, True),
+    ("GPUXidError", "ticket", {"uuid": "GPU-3", "xid": "94"}, False),
+    ("GPUXidError", "page", {"uuid": "GPU-3", "xid": "79"}, True),
     ("GPUDoubleBitECC", "page", {}, True),
     ("GPUXidError", "page", {"xid": "62"}, True),
     ("LLMTimeToFirstTokenHigh", "page", {"case": "no pool"}, True),
@@ -310,7 +311,7 @@ class TestInhibition:
         assert found == {(name, severity): heard for name, severity, heard in INCIDENTS[pool]}
 
     def test_a_card_that_lost_data_explains_its_own_xid_only(self, told):
-        """Double-bit errors silence the XID of that card; cards without uuid or pool silence nobody."""
+        """A memory error silences the XID of its card, a contained one only its ticket; without uuid, nobody."""
         found = [(n, s, labels, told()[key(n, s, **labels)]) for n, s, labels, _ in CARDS]
         assert found == CARDS
 

@@ -90,12 +90,19 @@ def _inhibitions(plan: Plan) -> Iterator[Route]:
     if pages and lesser:
         tickets = [_any("severity", _LESSER), _any("alertname", lesser)]
         yield _inhibit("pool", [_PAGE, _any("alertname", pages)], tickets)
-    for name in pages:
-        targets = [
-            other for other in plan.catalogue.alerts[name].inhibits_on_card if other in {*pages, *lesser}
-        ]
-        if targets:
-            yield _inhibit("uuid", [_PAGE, _is("alertname", name)], [_any("alertname", targets)])
+    yield from _on_card(plan, "page", [])
+    # A contained memory error is two tickets otherwise; a ticket never keeps a page back.
+    yield from _on_card(plan, "ticket", [_any("severity", _LESSER)])
+
+
+def _on_card(plan: Plan, severity: str, weaker: list[str]) -> Iterator[Route]:
+    """One event of a card is told once: by the alert that says most about it."""
+    emitted = {*_emitted(plan, "page", *_LESSER)}
+    for name in _emitted(plan, severity):
+        told = [other for other in plan.catalogue.alerts[name].inhibits_on_card if other in emitted]
+        if told:
+            source = [_is("severity", severity), _is("alertname", name)]
+            yield _inhibit("uuid", source, [*weaker, _any("alertname", told)])
 
 
 def _tiers(plan: Plan) -> dict[int, list[str]]:
