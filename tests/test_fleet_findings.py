@@ -270,3 +270,16 @@ def test_a_default_is_not_held_against_a_value_that_could_not_be_read() -> None:
     """A broken start brings no second finding about the end."""
     assert "'25:00'" in only(HEAD + 'business_hours: {start: "25:00", end: "07:00"}\n' + POOL).what
     assert "scrape_interval" in only(HEAD + "scrape_interval: 10\nevaluation_interval: 15s\n" + POOL).what
+
+
+def test_a_letter_that_was_lost_is_told_as_that() -> None:
+    """U+FFFD stands where another program could not read a letter; Prometheus refuses rules that hold it."""
+    finding = only(HEAD + 'pools: [{name: "caf\\ufffd", engine: {kind: vllm, version: "0.32.0"}}]\n')
+    assert "U+FFFD" in finding.what
+    assert "UTF-8" in finding.fix
+
+
+@pytest.mark.parametrize("label", ["__name__", "__address__", "9lives", "a-b", ""])
+def test_a_label_that_no_series_has_is_no_pool_label(label: str) -> None:
+    """What begins with two underscores is gone after the scrape, and the rest cannot be a label."""
+    assert "not a label name" in only(f'{HEAD}pool_label: "{label}"\n{POOL}').what

@@ -17,6 +17,7 @@ MOST = 1_000_000
 _LONGEST_NAME = 200
 _INVISIBLE = ("Cc", "Cf", "Cs", "Zl", "Zp")
 """Unicode's categories of control and format characters, halves of pairs, and separators of lines."""
+_LOST = "\ufffd"
 _URL = re.compile(r"https?://[^\s\"'<>`{}|\\^\[\]]+", re.ASCII)
 _RELEASE = re.compile(
     r"v?(\d{1,6})\.(\d{1,6})(?:\.(\d{1,6}))?"  # 0.32, v0.32.0
@@ -33,6 +34,12 @@ def _line(text: str) -> str:
             f"{show(text)} contains the invisible character U+{ord(bad):04X}",
             "write it without that character",
             "nobody sees it, but it would break, reorder or change every alert text and label that holds it",
+        )
+    if _LOST in text:
+        raise objection(
+            f"{show(text)} contains U+FFFD, the mark of a letter that was lost",
+            "write the name again and save the file as UTF-8",
+            "Prometheus refuses rules that hold it",
         )
     return text
 
@@ -81,7 +88,8 @@ def _url(text: str) -> str:
 Text = Annotated[str, AfterValidator(_line)]
 """One line of anything."""
 Name = Annotated[str, AfterValidator(_name)]
-LabelName = Annotated[str, Field(pattern=r"^[a-zA-Z_][a-zA-Z0-9_]*$")]
+LabelName = Annotated[str, Field(pattern=r"^([a-zA-Z]|_[a-zA-Z0-9])[a-zA-Z0-9_]*$")]
+"""Labels that begin with two underscores are Prometheus' own, and gone after the scrape."""
 Version = Annotated[str, BeforeValidator(_version), WithJsonSchema({"type": ["string", "number"]})]
 Url = Annotated[str, AfterValidator(_url)]
 """Without a slash at its end."""
