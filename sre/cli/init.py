@@ -2,9 +2,11 @@
 
 import sys
 from pathlib import Path
+from shlex import quote
 
 import click
 
+from sre.cli.program import started_as
 from sre.cli.report import FOUND, exits, report
 from sre.cli.server import connect, server_options
 from sre.create import create
@@ -30,7 +32,8 @@ def init(
     files = {FLEET_FILE: fleet, SCHEMA_FILE: json_schema(), PIPELINE_FILE: pipeline_snippet()}
     for path in create(files, output):
         click.echo(f"wrote {path}")
-    click.echo(f"Next: edit {output / FLEET_FILE}, then run `sre generate {output / FLEET_FILE} -o out`.")
+    command = f"{started_as()} generate {quote(str(output / FLEET_FILE))} -o out"
+    click.echo(f"Next: edit {output / FLEET_FILE}, then run `{command}`.")
 
 
 def _ask(

@@ -6,7 +6,7 @@ from decimal import Decimal
 from sre.catalogue.model import Alert, Binding, Catalogue, Threshold
 from sre.compile.alerts import patience
 from sre.compile.coverage import bounds_of, in_range
-from sre.compile.plan import Plan, PlannedAlert
+from sre.compile.plan import Plan
 from sre.compile.thresholds import threshold_value
 from sre.findings import Finding
 from sre.fleet import Fleet, Pool
@@ -150,26 +150,31 @@ def _exporter(plan: Plan) -> Iterator[Finding]:
 
 
 def _blind(plan: Plan) -> Iterator[Finding]:
+    """One finding for each reason, however many alerts it blinds."""
+    blinded: dict[tuple[str, ...], list[str]] = {}
     for planned in plan.alerts:
         if planned.state == "blind":
-            yield Finding(
-                _section(planned),
-                f"{planned.alert.name} is blind: {'; '.join(planned.reasons)}",
-                "it is not written, because it could never fire",
-                _remedy(planned),
-                "warning",
-            )
+            blinded.setdefault(planned.reasons, []).append(planned.alert.name)
+    for reasons, names in blinded.items():
+        one = len(names) == 1
+        yield Finding(
+            _section(reasons),
+            f"{', '.join(names)} {'is' if one else 'are'} blind: {'; '.join(reasons)}",
+            f"{'it is' if one else 'they are'} not written, because {'it' if one else 'they'} could never fire",
+            _remedy(reasons),
+            "warning",
+        )
 
 
-def _section(planned: PlannedAlert) -> str:
+def _section(reasons: tuple[str, ...]) -> str:
     """The part of the fleet file that would have to say more."""
-    named = (word for word in ("usage_exporter", "gpu_exporter") if word in " ".join(planned.reasons))
+    named = (word for word in ("usage_exporter", "gpu_exporter") if word in " ".join(reasons))
     return next(named, "pools")
 
 
-def _remedy(planned: PlannedAlert) -> str:
-    if "declared in the fleet file" in " ".join(planned.reasons):
-        return f"declare `{_section(planned)}`"
+def _remedy(reasons: tuple[str, ...]) -> str:
+    if "declared in the fleet file" in " ".join(reasons):
+        return f"declare `{_section(reasons)}`"
     return "run a release that exposes it"
 
 
