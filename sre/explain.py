@@ -3,7 +3,7 @@
 import re
 from typing import Any, get_args, get_origin
 
-from pydantic import BaseModel, ValidationError
+from pydantic import AliasChoices, BaseModel, ValidationError
 from pydantic.fields import FieldInfo
 from pydantic_core import ErrorDetails, PydanticCustomError
 
@@ -25,14 +25,40 @@ _KINDS = {
 _BOUNDS = {"ge": "at least", "gt": "more than", "le": "at most", "lt": "less than"}
 
 
+class _Loaded:
+    """Marks a field that a loader fills in: no key that a person writes."""
+
+
+LOADED = _Loaded()
+"""For ``Annotated[str, LOADED]``."""
+
+
 def objection(what: str, fix: str, why: str = "") -> PydanticCustomError:
     """A validator's error that says all that a finding says; without ``why``, the field's description."""
     return PydanticCustomError("objection", "{what}", {"what": what, "why": why, "fix": fix})
 
 
-def explain(error: ValidationError, source: Source, model: type[BaseModel]) -> list[Finding]:
-    """One finding for each thing wrong, at the line of the key or value that is wrong."""
-    return [_finding(detail, source, model) for detail in objections(error)]
+def explain(error: ValidationError, source: Source, model: type[BaseModel], at: Loc = ()) -> list[Finding]:
+    """One finding for each thing wrong, at the line of the key or value that is wrong.
+
+    ``at`` is where the model's data stands in the file, for models of one entry among others.
+    """
+    return [_finding(detail, source, model, at) for detail in objections(error)]
+
+
+def written(model: type[BaseModel]) -> dict[str, FieldInfo]:
+    """The keys that a person may write, as they are spelled in a file."""
+    fields = model.model_fields.items()
+    return {_spelled(name, field): field for name, field in fields if LOADED not in field.metadata}
+
+
+def unknown(loc: Loc, source: Source, model: type[BaseModel], at: Loc = ()) -> Finding:
+    """A key that nothing reads; ``loc`` leads to it from the model's own data."""
+    owner = _model(_annotation(model, loc[:-1]))
+    whole = (*at, *loc)
+    what = f"unknown key {_quoted(loc[-1])}" + (f" in {_spoken(whole[:-1])}" if whole[1:] else "")
+    why = "nothing reads it, so what it asks for would silently not happen"
+    return source.finding(whole, what, why, suggest(str(loc[-1]), written(owner) if owner else ()), key=True)
 
 
 def objections(error: ValidationError) -> list[ErrorDetails]:
@@ -47,28 +73,20 @@ def place_of(detail: ErrorDetails) -> Loc:
     return tuple(part for part in detail["loc"] if part != "[key]")
 
 
-def _finding(detail: ErrorDetails, source: Source, model: type[BaseModel]) -> Finding:
+def _finding(detail: ErrorDetails, source: Source, model: type[BaseModel], at: Loc) -> Finding:
     loc, kind = place_of(detail), detail["type"]
     if kind == "extra_forbidden":
-        return _unknown(loc, source, model)
-    field = _field(model, loc)
+        return unknown(loc, source, model, at)
+    field, whole = _field(model, loc), (*at, *loc)
     why = (field.description or "") if field else ""
     if kind == "missing":
-        what, fix = f"{_spoken(loc)} is missing", f"add `{loc[-1]}: {_example(field)}`"
-        return source.finding(loc[:-1], what, why, fix, key=True)
+        what, fix = f"{_spoken(whole)} is missing", f"add `{loc[-1]}: {_example(field)}`"
+        return source.finding(whole[:-1], what, why, fix, key=True)
     if kind == "objection":
         said = detail["ctx"]
-        return source.finding(loc, f"{_spoken(loc)}: {said['what']}", said["why"] or why, said["fix"])
+        return source.finding(whole, f"{_spoken(whole)}: {said['what']}", said["why"] or why, said["fix"])
     what, fix = _plain(detail, field)
-    return source.finding(loc, f"{_spoken(loc)} {what}", why, fix, key=kind == "too_short")
-
-
-def _unknown(loc: Loc, source: Source, model: type[BaseModel]) -> Finding:
-    owner = _model(_annotation(model, loc[:-1]))
-    known = sorted(owner.model_fields) if owner else []
-    what = f"unknown key {_quoted(loc[-1])}" + (f" in {_spoken(loc[:-1])}" if loc[1:] else "")
-    why = "nothing reads it, so what it asks for would silently not happen"
-    return source.finding(loc, what, why, suggest(str(loc[-1]), known), key=True)
+    return source.finding(whole, f"{_spoken(whole)} {what}", why, fix, key=kind in ("too_short", "too_long"))
 
 
 def _plain(detail: ErrorDetails, field: FieldInfo | None) -> tuple[str, str]:
@@ -79,13 +97,29 @@ def _plain(detail: ErrorDetails, field: FieldInfo | None) -> tuple[str, str]:
         return f"is {value}, which means nothing here", suggest(str(detail["input"]), known)
     if kind == "string_pattern_mismatch":
         return f"is {value}, not a label name", "use letters, digits and underscores, with no digit first"
-    if kind == "too_short":
-        return "has no entry", f"write at least one, like {_example(field)}"
+    if kind in ("too_short", "too_long"):
+        return _counted(context, field)
+    if kind == "string_too_short":
+        return (
+            "is empty",
+            f"write it like {_example(field)}" if field and field.examples else "write some text",
+        )
     for key, word in _BOUNDS.items():
         if key in context:
             return f"is {value}", f"write {word} {context[key]}"
-    wanted = _KINDS.get(kind.split("_")[0], "something else")
+    wanted = _KINDS.get(kind.split("_")[0])
+    if wanted is None:
+        return f"is {value}, which cannot be read here", f"write it like {_example(field)}"
     return f"is {value}, but {wanted} belongs here", _instead(wanted, detail["input"], field)
+
+
+def _counted(context: dict[str, Any], field: FieldInfo | None) -> tuple[str, str]:
+    """A list that is too short or too long."""
+    found, least = context["actual_length"], context.get("min_length", 0)
+    if not found:
+        return "has no entry", f"write at least {'one' if least == 1 else least}, like {_example(field)}"
+    bound = f"at least {least}" if least else f"at most {context['max_length']}"
+    return f"has {found} {'entry' if found == 1 else 'entries'}", f"write {bound}"
 
 
 def _instead(wanted: str, value: object, field: FieldInfo | None) -> str:
@@ -105,7 +139,7 @@ def _spoken(loc: Loc) -> str:
 
 
 def _quoted(name: str | int) -> str:
-    return f"`{name}`" if re.fullmatch(r"[\w.\[\]/-]{1,80}", str(name), re.ASCII) else show(str(name))
+    return f"`{name}`" if re.fullmatch(r"[\w.:\[\]/-]{1,80}", str(name), re.ASCII) else show(str(name))
 
 
 def _example(field: FieldInfo | None) -> str:
@@ -125,9 +159,21 @@ def _field(model: type[BaseModel], loc: Loc) -> FieldInfo | None:
     """The field at ``loc``, or the nearest one around it: an entry of a list has no field of its own."""
     for end in range(len(loc), 0, -1):
         owner = _model(_annotation(model, loc[: end - 1]))
-        if owner and str(loc[end - 1]) in owner.model_fields:
-            return owner.model_fields[str(loc[end - 1])]
+        if owner and (field := _declared(owner, loc[end - 1])):
+            return field
     return None
+
+
+def _declared(owner: type[BaseModel], key: str | int) -> FieldInfo | None:
+    """The field behind a key, by its name or by what it is called in a file."""
+    return owner.model_fields.get(str(key)) or written(owner).get(str(key))
+
+
+def _spelled(name: str, field: FieldInfo) -> str:
+    """What a field is called in a file."""
+    alias = field.validation_alias
+    first = alias.choices[0] if isinstance(alias, AliasChoices) else alias
+    return first if isinstance(first, str) else name
 
 
 def _annotation(annotation: Any, loc: Loc) -> Any:
@@ -135,7 +181,7 @@ def _annotation(annotation: Any, loc: Loc) -> Any:
     for part in loc:
         owner = _model(annotation)
         if owner:
-            field = owner.model_fields.get(str(part))
+            field = _declared(owner, part)
             annotation = field.annotation if field else None
         else:
             annotation = _item(annotation)

@@ -306,7 +306,7 @@ def test_a_signal_that_stands_in_a_text_is_text(catalogue: Catalogue) -> None:
     )
 
 
-def test_a_record_that_does_not_parse_is_told_by_its_name(catalogue: Catalogue) -> None:
+def test_a_record_that_does_not_parse_is_told_at_its_line(catalogue: Catalogue) -> None:
     """A slip in a catalogue of your own is a finding, never a traceback."""
     broken = {
         "replica:running:sum": catalogue.records["replica:running:sum"].model_copy(
@@ -315,8 +315,8 @@ def test_a_record_that_does_not_parse_is_told_by_its_name(catalogue: Catalogue) 
     }
     plan = make_plan(fleet(), replace(catalogue, records=catalogue.records | broken))
     (finding,) = proofread(plan)
-    assert finding.where == "replica:running:sum"
-    assert "does not parse" in finding.what
+    assert finding.where.startswith("exporters/signals/engine.yaml:")
+    assert "replica:running:sum compiles to PromQL that does not parse" in finding.what
 
 
 HOSTILE = [

@@ -665,7 +665,7 @@ def test_a_broken_dashboard_is_refused_with_its_line(
     assert not loaded
     said = [f for f in findings if what in f.what]
     assert said, findings
-    assert said[0].where == f"dashboards/own.yaml:{where}"
+    assert said[0].where == f"{tmp_path}/dashboards/own.yaml:{where}"
     assert fix in said[0].fix
 
 
@@ -679,9 +679,9 @@ def test_all_that_is_wrong_is_said_at_once(tmp_path: Path) -> None:
     loaded, findings = load_dashboards(folder)
     assert set(loaded) == {"good"}
     assert [f.where for f in findings] == [
-        "dashboards/own.yaml:1",
-        "dashboards/own.yaml:9",
-        "dashboards/twin.yaml:1",
+        f"{folder}/own.yaml:1",
+        f"{folder}/own.yaml:9",
+        f"{folder}/twin.yaml:1",
     ]
 
 
@@ -709,5 +709,5 @@ def test_names_that_nothing_knows_are_refused(
         load(content.root(), tmp_path)
     said = [f for f in refused.value.findings if what in f.what]
     assert said, refused.value.findings
-    assert said[0].where.startswith("dashboards/own.yaml")
+    assert said[0].where.startswith(f"{tmp_path}/dashboards/own.yaml")
     assert fix in said[0].fix

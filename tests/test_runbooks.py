@@ -14,10 +14,11 @@ import yaml
 from markdown_it import MarkdownIt
 
 from sre import content
+from sre.catalogue import known
 from sre.catalogue.commands import COMMANDS
 from sre.catalogue.load import load
 from sre.catalogue.model import Catalogue
-from sre.catalogue.runbook_review import known_series, query_macros, review_runbooks
+from sre.catalogue.runbook_review import query_macros, review_runbooks
 from sre.catalogue.runbooks import ASKED, Expectation, Question, load_runbooks
 from sre.compile import runbooks
 from sre.compile.identity import Identity
@@ -49,7 +50,10 @@ def pages(catalogue: Catalogue, **changes: Any) -> dict[str, str]:
 def named(*names: str) -> list[dict[str, Any]]:
     """Pools with these names."""
     engine = {"kind": "vllm", "version": "0.32.0"}
-    return [{"name": name, "engine": engine, "gpus": {"type": "h100", "replicas": 2}} for name in names]
+    return [
+        {"name": name, "engine": engine, "gpus": {"type": "h100", "per_replica": 2, "replicas": 2}}
+        for name in names
+    ]
 
 
 def without_rule(page: str) -> str:
@@ -188,7 +192,7 @@ def series(identity: Identity, name: str) -> list[dict[str, str]]:
 def exposition(catalogue: Catalogue, identity: Identity) -> str:
     """Every series that a page may ask for, as if a server had recorded it; all values differ a little."""
     lines = []
-    for name in sorted(known_series(catalogue)):
+    for name in sorted(known.series(catalogue)):
         for number, labels in enumerate(series(identity, name)):
             inside = ",".join(f'{key}="{value}"' for key, value in sorted(labels.items()))
             lines.append(f"{name}{{{inside}}} {1 + number / 100}\n")

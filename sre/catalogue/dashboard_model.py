@@ -5,10 +5,13 @@ compiled, from the labels of each series and the variables of the dashboard.
 """
 
 import re
-from decimal import Decimal
+from collections.abc import Iterator
 from typing import Annotated, Literal
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+
+from sre.catalogue.amounts import LabelName, Line, Number, Unit
+from sre.explain import LOADED
 
 Draw = Literal[
     "timeseries", "state_timeline", "stat", "table", "heatmap", "text", "firing_alerts", "blind_alerts"
@@ -35,15 +38,15 @@ def _query(value: object) -> object:
 class Query(_Model):
     """One expression of a panel and how its lines are told from the others."""
 
-    expr: str = Field(description="what is drawn", examples=["pool:ttft:p50"])
+    expr: Line = Field(description="what is drawn", examples=["pool:ttft:p50"])
     name: str = Field(default="", description="the word that tells these lines from the panel's others")
-    unit: str | None = Field(default=None, description="the unit, where the series' own does not hold")
+    unit: Unit | None = Field(default=None, description="the unit, where the series' own does not hold")
     axis: Literal["left", "right"] = Field(default="left", description="which scale it belongs to")
     usual: bool = Field(default=False, description="drawn dotted: what is usual, to compare with")
-    by: tuple[str, ...] = Field(default=(), description="labels of this column beside the table's own")
+    by: tuple[LabelName, ...] = Field(default=(), description="labels of this column beside the table's own")
     hidden: bool = Field(default=False, description="brings its labels into a table, not its value")
-    red_from: Decimal | None = Field(default=None, description="a table's cell is red from this value on")
-    red_below: Decimal | None = Field(default=None, description="a table's cell is red below this value")
+    red_from: Number | None = Field(default=None, description="a table's cell is red from this value on")
+    red_below: Number | None = Field(default=None, description="a table's cell is red below this value")
 
 
 class State(_Model):
@@ -56,9 +59,9 @@ class State(_Model):
 class Panel(_Model):
     """One picture. ``place`` is ``file:line``, put in by the loader."""
 
-    place: str = Field(default="", description="put in by the loader")
-    title: str = Field(description="what is to be seen", examples=["Time to first token"])
-    about: str = Field(
+    place: Annotated[str, LOADED] = ""
+    title: Line = Field(description="what is to be seen", examples=["Time to first token"])
+    about: Line = Field(
         description="how to read it, at night, for the first time", examples=["One line a pool."]
     )
     draw: Draw = Field(default="timeseries", description="the kind of picture")
@@ -70,18 +73,18 @@ class Panel(_Model):
         description="what is drawn; for an alert, what is drawn beside its own series",
         examples=[["pool:ttft:p50"]],
     )
-    by: tuple[str, ...] = Field(
+    by: tuple[LabelName, ...] = Field(
         default=(), description="the labels that make one row of a table", examples=[["pool"]]
     )
-    unit: str | None = Field(default=None, description="the unit, where the series' own does not hold")
+    unit: Unit | None = Field(default=None, description="the unit, where the series' own does not hold")
     states: dict[int, State] = Field(default_factory=dict, description="words and colours of values")
-    red_from: Decimal | None = Field(default=None, description="a number is red from this value on")
-    orange_from: Decimal | None = Field(default=None, description="a number is orange from this value on")
+    red_from: Number | None = Field(default=None, description="a number is red from this value on")
+    orange_from: Number | None = Field(default=None, description="a number is orange from this value on")
     no_value: str = Field(default="No data", description="what stands there when there is nothing")
     otherwise: str = Field(default="", description="what is said where this fleet records none of it")
     text: str = Field(default="", description="Markdown of a text panel")
     stack: bool = Field(default=False, description="areas on top of each other: parts of a whole")
-    max: Decimal | None = Field(default=None, description="the upper end of the scale")
+    max: Number | None = Field(default=None, description="the upper end of the scale")
     width: int = Field(default=8, ge=1, le=24, description="of 24 columns")
     height: int = Field(default=8, ge=2, le=40, description="in grid units of 30 pixels")
 
@@ -89,7 +92,7 @@ class Panel(_Model):
 class Row(_Model):
     """A heading and the panels under it, from left to right, then down."""
 
-    title: str = Field(description="the question that its panels answer", examples=["What users feel"])
+    title: Line = Field(description="the question that its panels answer", examples=["What users feel"])
     panels: tuple[Panel, ...] = Field(
         min_length=1, description="from left to right", examples=[[{"title": "..."}]]
     )
@@ -108,9 +111,9 @@ class Variable(_Model):
 class Dashboard(_Model):
     """One page."""
 
-    uid: str = Field(description="its address: /d/<uid>", examples=["llm-pool"])
-    title: str = Field(description="what it is called", examples=["LLM pool"])
-    about: str = Field(description="the question that it answers", examples=["What limits a pool."])
+    uid: Line = Field(description="its address: /d/<uid>", examples=["llm-pool"])
+    title: Line = Field(description="what it is called", examples=["LLM pool"])
+    about: Line = Field(description="the question that it answers", examples=["What limits a pool."])
     variables: dict[VariableName, Variable] = Field(
         default_factory=dict, description="the choices at the top, in order"
     )
@@ -130,3 +133,8 @@ class Dashboard(_Model):
 def plain(expr: str) -> str:
     """The expression with Grafana's windows and our macros replaced, so that a PromQL parser reads it."""
     return _MACRO.sub("x", _GRAFANA.sub("5m", expr))
+
+
+def macros(expr: str) -> Iterator[str]:
+    """The words that an expression asks for as `$word`, Grafana's own left out."""
+    return (found[1:] for found in _MACRO.findall(_GRAFANA.sub("5m", expr)))

@@ -2,17 +2,15 @@
 
 import re
 from collections.abc import Iterator
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import ValidationError
-
 from sre import promql, source
-from sre.catalogue import references
-from sre.catalogue.dashboard_model import OUTSIDE, Dashboard, Panel, plain
+from sre.catalogue import folders, known
+from sre.catalogue.dashboard_model import OUTSIDE, Dashboard, Panel, macros, plain
+from sre.catalogue.entries import no_mapping, read_entry
 from sre.catalogue.model import Catalogue
-from sre.explain import explain
+from sre.explain import unknown
 from sre.findings import Finding, Refused
 from sre.source import Loc, Source
 
@@ -27,12 +25,11 @@ _MOST_QUERIES = 26
 def load_dashboards(folder: Path) -> tuple[dict[str, Dashboard], list[Finding]]:
     """Dashboards of one folder by uid, and what is wrong with each file; a file with an error gives none."""
     loaded, findings = dict[str, Dashboard](), list[Finding]()
-    for path in sorted(folder.glob("*.yaml")):
-        name = f"{folder.name}/{path.name}"
+    for path in folders.files(folder.parent, folder.name):
         try:
-            text = replace(source.read(path), name=name)
+            text = folders.read(path)
         except Refused as refused:
-            findings += [replace(f, where=f.where.replace(str(path), name)) for f in refused.findings]
+            findings += refused.findings
             continue
         dashboard, said = _read(text)
         if dashboard and dashboard.uid in loaded:
@@ -47,18 +44,29 @@ _SECOND_UID = "Grafana keeps one of them, whichever comes last", "give it a uid 
 
 
 def _read(text: Source) -> tuple[Dashboard | None, list[Finding]]:
-    try:
-        dashboard = Dashboard.model_validate(_placed(text))
-    except ValidationError as error:
-        return None, explain(error, text, Dashboard)
-    findings = [*_page(text, dashboard), *_panels(text, dashboard)]
+    if not isinstance(text.data, dict):
+        return None, [no_mapping(text, ())]
+    dashboard, findings = read_entry(Dashboard, text, (), _placed(text))
+    findings += _stray_places(text)
+    if dashboard:
+        findings += [*_page(text, dashboard), *_panels(text, dashboard)]
     return (None if findings else dashboard), findings
+
+
+def _stray_places(text: Source) -> Iterator[Finding]:
+    """A panel's place is its line in the file, nothing that a person writes."""
+    rows = text.place.inside["rows"].inside if "rows" in text.place.inside else {}
+    for row, row_place in rows.items():
+        panels = row_place.inside["panels"].inside if "panels" in row_place.inside else {}
+        for panel, place in panels.items():
+            if "place" in place.inside:
+                yield unknown(("rows", row, "panels", panel, "place"), text, Dashboard)
 
 
 def _placed(text: Source) -> Any:
     """The file's data with each panel's line in it; what is not shaped like a dashboard passes untouched."""
     data = text.data
-    if not isinstance(data, dict) or not isinstance(data.get("rows"), list):
+    if not isinstance(data.get("rows"), list):
         return data
     return {**data, "rows": [_placed_row(text, index, row) for index, row in enumerate(data["rows"])]}
 
@@ -85,6 +93,17 @@ def _page(text: Source, dashboard: Dashboard) -> Iterator[Finding]:
     if not _FIRING.fullmatch(dashboard.firing) or _objection(dashboard.firing):
         what, why = f"{source.show(dashboard.firing)} selects no alerts", "none would be marked on the graphs"
         yield text.finding(("firing",), what, why, "write ALERTS, with matchers where not all are meant")
+    for what, why, fix in _unasked(dashboard, dashboard.firing):
+        yield text.finding(("firing",), what, why, fix)
+
+
+def _unasked(dashboard: Dashboard, expr: str) -> Iterator[tuple[str, str, str]]:
+    """Words that stand for nothing: neither a choice of this page nor what the compiler puts in."""
+    known_words = (*dashboard.variables, "replica_label")
+    for word in macros(expr):
+        if word not in known_words:
+            what = f"asks for `${word}`, which is no variable of this dashboard"
+            yield what, "Grafana would send it as it stands", source.suggest(word, known_words)
 
 
 def _panels(text: Source, dashboard: Dashboard) -> Iterator[Finding]:
@@ -97,7 +116,7 @@ def _panels(text: Source, dashboard: Dashboard) -> Iterator[Finding]:
                 why = "a panel's number, and so links to it, come from its title"
                 yield text.finding((*loc, "title"), what, why, "give it a title of its own")
             titles.add(panel.title)
-            for inner, what, why, fix in _objections(panel):
+            for inner, what, why, fix in (*_objections(panel), *_queries(dashboard, panel)):
                 yield text.finding((*loc, *inner), what, why, fix)
 
 
@@ -111,18 +130,23 @@ def _objections(panel: Panel) -> Iterator[tuple[Loc, str, str, str]]:
     if len(panel.queries) > _MOST_QUERIES:
         what = f"panel {shown} has {len(panel.queries)} queries"
         yield (), what, "nobody reads that many", f"leave at most {_MOST_QUERIES}"
+
+
+def _queries(dashboard: Dashboard, panel: Panel) -> Iterator[tuple[Loc, str, str, str]]:
     for index, query in enumerate(panel.queries):
         if problem := _objection(query.expr):
-            yield (
-                ("queries", index),
-                f"does not parse: {problem}",
-                "Grafana would show an error",
-                "write PromQL",
-            )
+            why = "Grafana would show an error"
+            yield ("queries", index), problem, why, "write PromQL that gives one value for each line"
+        for said in _unasked(dashboard, query.expr):
+            yield ("queries", index), *said
 
 
 def _objection(expr: str) -> str | None:
-    return promql.check(plain(expr))
+    """What the parser says; a number or a window alone parses, and gives nothing to draw."""
+    asked = plain(expr)
+    if error := promql.check(asked):
+        return f"does not parse: {error}"
+    return "gives no series" if promql.check(f"absent(\n{asked}\n)") else None
 
 
 def review_dashboards(catalogue: Catalogue) -> Iterator[Finding]:
@@ -140,27 +164,20 @@ def review_dashboards(catalogue: Catalogue) -> Iterator[Finding]:
 
 
 def _unknown_choices(catalogue: Catalogue, dashboard: Dashboard) -> Iterator[Finding]:
-    where = dashboard.panels[0].place.rpartition(":")[0]
+    where, recorded = dashboard.panels[0].place.rpartition(":")[0], known.series(catalogue)
     for name, variable in dashboard.variables.items():
-        if not _recorded(catalogue, variable.values):
+        if variable.values not in recorded:
             what = f"the variable `{name}` asks `{variable.values}`, which nothing records"
-            yield Finding(
-                where, what, "it would be empty", source.suggest(variable.values, catalogue.records)
-            )
+            yield Finding(where, what, "it would be empty", source.suggest(variable.values, recorded))
 
 
 def _unknown(catalogue: Catalogue, panel: Panel) -> Iterator[Finding]:
     if panel.alert and panel.alert not in catalogue.alerts:
         fix = source.suggest(panel.alert, catalogue.alerts)
         yield Finding(panel.place, f"`{panel.alert}` is no alert", "the panel has nothing to draw", fix)
+    recorded = known.series(catalogue)
     for query in panel.queries:
         for name in sorted(promql.series_read(plain(query.expr))):
-            if not _recorded(catalogue, name) and not OUTSIDE.fullmatch(name):
+            if name not in recorded and not OUTSIDE.fullmatch(name):
                 what = f"panel {source.show(panel.title)} reads `{name}`, which nothing records"
-                yield Finding(
-                    panel.place, what, "it would stay empty", source.suggest(name, catalogue.records)
-                )
-
-
-def _recorded(catalogue: Catalogue, name: str) -> bool:
-    return name in catalogue.records or name in catalogue.baselines.values() or references.static(name)
+                yield Finding(panel.place, what, "it would stay empty", source.suggest(name, recorded))

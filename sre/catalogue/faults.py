@@ -1,19 +1,19 @@
 """Faults: named ways for a fleet to go wrong, as data that proofs, the lab and the backtest share."""
 
-from collections.abc import Iterator
-from dataclasses import replace
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
-from sre import source
+from sre.catalogue import folders
+from sre.catalogue.amounts import LabelName, Line, Seconds, Text
+from sre.catalogue.entries import places_of, read_entry
 from sre.catalogue.formula import Formula
-from sre.explain import explain, objection
+from sre.explain import LOADED, objection
 from sre.findings import Finding, Refused
-from sre.source import suggest
-from sre.units import parse_duration
+from sre.source import show, suggest
 
 REPLICA = {
     "arrivals": "requests per second that reach one replica",
@@ -83,25 +83,24 @@ GIVEN = {
 """Further names that a formula may use, beside inputs (their healthy values) and thresholds."""
 
 INPUTS = {**REPLICA, **CARD, **FLEET}
+SIGNED = ("margin", "temperature")
+"""Inputs that may fall below zero."""
 
 
 def _formula(value: object) -> object:
-    if isinstance(value, (str, int, float)) or value.__class__.__name__ == "Decimal":
+    if isinstance(value, Formula):
+        return value
+    if isinstance(value, str | int | Decimal) and not isinstance(value, bool):
         try:
             return Formula(str(value))
         except ValueError as error:
-            raise objection(
-                str(error), "write a number, or arithmetic over thresholds such as `3 * ttft_p95`"
-            ) from None
-    return value
-
-
-def _seconds(value: object) -> object:
-    return int(parse_duration(value)) if isinstance(value, str) else value
+            fix = "write a number, or arithmetic over thresholds such as `3 * ttft_p95`"
+            raise objection(str(error), fix) from None
+    raise objection(f"{show(value)} is no formula", "write a number, or arithmetic such as `3 * ttft_p95`")
 
 
 Number = Annotated[Formula, BeforeValidator(_formula)]
-Seconds = Annotated[int, BeforeValidator(_seconds)]
+OneLine = Annotated[Line, AfterValidator(lambda text: " ".join(text.split()))]
 Target = Literal["pool", "replica", "card", "neighbour"]
 
 
@@ -110,10 +109,14 @@ class _Model(BaseModel):
 
 
 def _inputs(value: dict[str, Formula]) -> dict[str, Formula]:
-    for name in value:
+    for name, formula in value.items():
         if name not in INPUTS:
             raise objection(
                 f"`{name}` is no input of the simulated fleet", suggest(name, INPUTS), "nothing would change"
+            )
+        if name not in SIGNED and not formula.names and (formula.value({}) or 0) < 0:
+            raise objection(
+                f"`{name}` of {formula.text} is less than nothing", "write 0 or more", INPUTS[name]
             )
     return value
 
@@ -161,8 +164,10 @@ class Fault(Story):
     fault that fires nothing is one that alerts must sit through.
     """
 
-    name: str = ""
-    says: str = Field(description="what goes wrong, in one sentence")
+    name: Annotated[str, LOADED] = ""
+    says: OneLine = Field(
+        description="what goes wrong, in one sentence", examples=["The pool is overloaded."]
+    )
     history: Seconds = Field(360, description="seconds of health before the start")
     quiet: Seconds = Field(
         0, description="seconds without any request between the healthy history and the start"
@@ -177,7 +182,7 @@ class Fault(Story):
         1200, description="seconds that alerts must sit through a fault that fires nothing"
     )
     fires: tuple[str, ...] = Field((), description="alerts that it must fire beside those that name it")
-    labels: dict[str, tuple[dict[str, str], ...]] = Field(
+    labels: dict[str, tuple[dict[LabelName, Text], ...]] = Field(
         default_factory=dict,
         description="by alert: labels that the fired alerts carry beside their place, one entry each",
     )
@@ -204,44 +209,30 @@ class Fault(Story):
     )
 
 
-def load_faults(folder: Path) -> tuple[dict[str, Fault], list[Finding]]:
-    """Faults of ``faults.yaml`` in a rules folder, by name, and what is wrong with them."""
+def load_faults(folder: Path, places: dict[str, str]) -> tuple[dict[str, Fault], list[Finding]]:
+    """Faults of ``faults.yaml`` in a rules folder, by name, and what is wrong with them.
+
+    ``places`` gains where each fault and everything in it stands.
+    """
     path = folder / "faults.yaml"
-    if not path.is_file():
+    if not path.exists():
         return {}, []
     try:
-        text = replace(source.read(path), name=f"{folder.name}/{path.name}")
+        text = folders.read(path)
     except Refused as refused:
         return {}, list(refused.findings)
+    entries = text.data.get("faults") if isinstance(text.data, dict) else None
+    if not isinstance(entries, dict) or len(text.data) > 1:
+        why, fix = (
+            "no alert could be proven by anything else",
+            "write one mapping `faults:` with a name for each",
+        )
+        return {}, [text.finding((), "this file holds `faults:` alone", why, fix)]
     found, findings = dict[str, Fault](), list[Finding]()
-    for name, fault, said in _entries(text):
+    for name, entry in entries.items():
+        fault, said = read_entry(Fault, text, ("faults", name), entry, name=name)
         findings += said
         if fault:
             found[name] = fault
+            places.update(places_of(text, ("faults", name)))
     return found, findings
-
-
-def _entries(text: source.Source) -> Iterator[tuple[str, Fault | None, list[Finding]]]:
-    entries = text.data.get("faults") if isinstance(text.data, dict) else None
-    if not isinstance(entries, dict):
-        yield (
-            "",
-            None,
-            [
-                text.finding(
-                    (), "a mapping `faults:` belongs here", "no alert could be proven", "begin with `faults:`"
-                )
-            ],
-        )
-        return
-    for name, entry in entries.items():
-        yield name, *_fault(text, name, entry)
-
-
-def _fault(text: source.Source, name: str, entry: Any) -> tuple[Fault | None, list[Finding]]:
-    given = entry if isinstance(entry, dict) else {}
-    try:
-        return Fault.model_validate({**given, "name": name}), []
-    except ValidationError as error:
-        inner = replace(text, data=given, place=text.place.inside["faults"].inside[name])
-        return None, explain(error, inner, Fault)

@@ -5,12 +5,16 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-from pydantic import BaseModel, ValidationError
+from pydantic import BaseModel
 
 from sre import content, source
+from sre.catalogue import folders
+from sre.catalogue.dashboards import load_dashboards
+from sre.catalogue.entries import no_mapping, places_of, read_entry
+from sre.catalogue.faults import load_faults
 from sre.catalogue.model import GROUPS, Alert, Binding, Catalogue, Record, Signal, Threshold
 from sre.catalogue.review import review
-from sre.explain import explain
+from sre.catalogue.runbooks import load_runbooks
 from sre.findings import Finding, Refused, errors
 
 _SECTIONS: dict[str, type[BaseModel]] = {
@@ -20,15 +24,16 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "alerts": Alert,
 }
 _PLAIN = {"baselines": "one series name each", "constants": "a list of words each"}
-_BINDINGS = ("engines", "gpus", "usage")
 
 
-def load(*folders: Path) -> Catalogue:
+def load(*roots: Path) -> Catalogue:
     """Read and check all content. Raises ``Refused`` with every finding."""
     catalogue, findings = Catalogue(), list[Finding]()
-    for folder in folders:
+    for folder in roots:
+        if folder != content.root():
+            findings += folders.unread(folder)
         for path in _files(folder):
-            findings += _read(path, folder, catalogue)
+            findings += _read(path, catalogue)
         findings += _pages(folder, catalogue)
     if not errors(findings):
         catalogue = _grouped(catalogue)
@@ -39,37 +44,34 @@ def load(*folders: Path) -> Catalogue:
 
 
 def _files(folder: Path) -> Iterator[Path]:
-    for part in ("exporters/signals", *(f"exporters/{kind}" for kind in _BINDINGS), "rules"):
-        yield from sorted((folder / part).glob("*.yaml"))
+    for part in ("exporters/signals", *(f"exporters/{kind}" for kind in folders.BINDINGS), "rules"):
+        yield from folders.files(folder, part)
 
 
-def _read(path: Path, folder: Path, catalogue: Catalogue) -> list[Finding]:
+def _read(path: Path, catalogue: Catalogue) -> list[Finding]:
+    if path.parent.name == "rules" and path.name == "faults.yaml":
+        return []
     try:
-        text = source.read(path)
+        text = folders.read(path)
     except Refused as refused:
         return list(refused.findings)
-    if folder == content.root():
-        text = replace(text, name=str(path.relative_to(folder)))
-    if path.parent.name in _BINDINGS:
+    if path.parent.name in folders.BINDINGS:
         return _binding(text, path.parent.name, catalogue)
-    if path.name == "faults.yaml":
-        return []
     return _content(text, path, catalogue)
 
 
 def _binding(text: source.Source, section: str, catalogue: Catalogue) -> list[Finding]:
-    try:
-        binding = Binding.model_validate(text.data)
-    except ValidationError as error:
-        return explain(error, text, Binding)
-    getattr(catalogue, section)[binding.kind] = binding
-    catalogue.places[f"{section}.{binding.kind}"] = text.where()
-    return []
+    binding, findings = read_entry(Binding, text, (), text.data)
+    if binding:
+        getattr(catalogue, section)[binding.kind] = binding
+        name = f"{section}.{binding.kind}"
+        catalogue.places.update({f"{name}{key}": place for key, place in places_of(text, ()).items()})
+    return findings
 
 
 def _content(text: source.Source, path: Path, catalogue: Catalogue) -> list[Finding]:
     if not isinstance(text.data, dict):
-        return [_no_mapping(text, ())]
+        return [no_mapping(text, ())]
     findings = list[Finding]()
     for section, entries in text.data.items():
         if section not in _SECTIONS and section not in _PLAIN:
@@ -83,7 +85,7 @@ def _content(text: source.Source, path: Path, catalogue: Catalogue) -> list[Find
                 )
             )
         elif not isinstance(entries, dict):
-            findings.append(_no_mapping(text, (section,)))
+            findings.append(no_mapping(text, (section,)))
         elif section in _PLAIN:
             findings += _plain(text, section, entries, catalogue)
         else:
@@ -91,60 +93,43 @@ def _content(text: source.Source, path: Path, catalogue: Catalogue) -> list[Find
     return findings
 
 
-def _no_mapping(text: source.Source, loc: source.Loc) -> Finding:
-    return text.finding(
-        loc, "a mapping (name: entry) belongs here", "nothing else is read", "give every entry a name"
-    )
-
-
 def _plain(text: source.Source, section: str, entries: dict[str, Any], catalogue: Catalogue) -> list[Finding]:
     """Baselines are name to name, constants name to list of words."""
-    kind = str if section == "baselines" else list
-    wrong = [name for name, entry in entries.items() if not isinstance(entry, kind)]
+    findings = list[Finding]()
     for name, entry in entries.items():
-        if name not in wrong:
-            getattr(catalogue, section)[name] = tuple(map(str, entry)) if section == "constants" else entry
-    return [
-        text.finding(
-            (section, name),
-            f"{section} are {_PLAIN[section]}",
-            "nothing else is read",
-            "write it like its neighbours",
-        )
-        for name in wrong
-    ]
+        if isinstance(entry, str) if section == "baselines" else _is_words(entry):
+            getattr(catalogue, section)[name] = entry if section == "baselines" else tuple(entry)
+            catalogue.places.update(places_of(text, (section, name)))
+        else:
+            what, why = f"{section} are {_PLAIN[section]}", "nothing else is read"
+            findings.append(text.finding((section, name), what, why, "write it like its neighbours"))
+    return findings
+
+
+def _is_words(entry: object) -> bool:
+    return isinstance(entry, list) and bool(entry) and all(isinstance(word, str) and word for word in entry)
 
 
 def _entries(
     text: source.Source, section: str, entries: dict[str, Any], path: Path, catalogue: Catalogue
 ) -> list[Finding]:
-    model, findings = _SECTIONS[section], list[Finding]()
+    findings = list[Finding]()
     group = {"group": path.stem if path.stem in GROUPS else "engine"} if section == "records" else {}
     for name, entry in entries.items():
-        if not isinstance(entry, dict):
-            findings.append(_no_mapping(text, (section, name)))
-            continue
-        try:
-            value = model.model_validate({**entry, **group, "name": name})
-        except ValidationError as error:
-            inner = replace(text, data=entry, place=text.place.inside[section].inside[name])
-            findings += explain(error, inner, model)
-            continue
-        getattr(catalogue, section)[name] = value
-        catalogue.places[f"{section}.{name}"] = text.where((section, name), key=True)
+        value, said = read_entry(_SECTIONS[section], text, (section, name), entry, name=name, **group)
+        findings += said
+        if value:
+            getattr(catalogue, section)[name] = value
+            catalogue.places.update(places_of(text, (section, name)))
     return findings
 
 
 def _pages(folder: Path, catalogue: Catalogue) -> list[Finding]:
-    from sre.catalogue.dashboards import load_dashboards
-    from sre.catalogue.faults import load_faults
-    from sre.catalogue.runbooks import load_runbooks
-
     findings = list[Finding]()
     for entries, (loaded, said) in (
         (catalogue.runbooks, load_runbooks(folder / "runbooks")),
         (catalogue.dashboards, load_dashboards(folder / "dashboards")),
-        (catalogue.faults, load_faults(folder / "rules")),
+        (catalogue.faults, load_faults(folder / "rules", catalogue.places)),
     ):
         entries.update(loaded)
         findings += said

@@ -6,12 +6,35 @@ An entry is data with a name; adding an alert or an engine is adding an entry, n
 import re
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import AliasChoices, BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic import (
+    AfterValidator,
+    AliasChoices,
+    BaseModel,
+    BeforeValidator,
+    ConfigDict,
+    Field,
+    ValidationInfo,
+    field_validator,
+    model_validator,
+)
 
+from sre.catalogue.amounts import (
+    LabelName,
+    Line,
+    Matchers,
+    Metric,
+    Number,
+    Release,
+    Scale,
+    Seconds,
+    Text,
+    Unit,
+)
+from sre.explain import LOADED, objection
 from sre.findings import Finding
-from sre.units import parse_duration, parse_number, parse_ratio
+from sre.source import show
 
 Severity = Literal["page", "ticket", "info", "none"]
 Level = Literal["pool", "replica", "gpu", "host", "model", "fleet"]
@@ -25,106 +48,167 @@ def _branches(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
-def _seconds(value: object) -> object:
-    return int(parse_duration(value)) if isinstance(value, str) else value
+def _bounds(values: tuple[Decimal, ...]) -> tuple[Decimal, ...]:
+    if values[0] <= 0 or list(values) != sorted(set(values)):
+        raise objection(
+            "the bounds do not rise from above 0",
+            "write them as the engine prints them, from the least to the last before +Inf",
+        )
+    return values
 
 
-def _number(value: object) -> object:
-    """Base units from `500ms`, `92%`, `0.1` or `50`."""
-    text = str(value)
-    if text.endswith("%"):
-        return parse_ratio(text)
-    return parse_duration(text) if re.search(r"[a-z]$", text) else parse_number(text)
-
-
-Branches = Annotated[tuple[str, ...], BeforeValidator(_branches)]
-Seconds = Annotated[int, BeforeValidator(_seconds)]
-Number = Annotated[Decimal, BeforeValidator(_number)]
-Text = Annotated[
-    str, BeforeValidator(lambda value: str(value) if isinstance(value, (int, Decimal)) else value)
-]
+Branches = Annotated[tuple[Line, ...], BeforeValidator(_branches)]
+Labels = dict[LabelName, LabelName]
+Name = Annotated[str, LOADED]
 
 
 class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=(), populate_by_name=True)
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
 
 
 class Signal(_Model):
     """A measured quantity, independent of who exposes it."""
 
-    name: str
-    type: Literal["gauge", "counter", "histogram"]
-    unit: str
-    help: str
-    labels: tuple[str, ...] = ()
+    name: Name
+    type: Literal["gauge", "counter", "histogram"] = Field(
+        description="how it counts decides how it is read", examples=["gauge"]
+    )
+    unit: Unit = Field(
+        description="every number that is made from it is shown in its unit", examples=["requests"]
+    )
+    help: Line = Field(description="says what is measured", examples=["Requests in the running batch"])
+    labels: tuple[LabelName, ...] = Field((), description="labels beside those of pool, replica and card")
     lazy: bool = Field(
         False, description="may rightly be absent: born with its first event, or not on every card"
+    )
+    cards: int = Field(
+        1, ge=1, description="fewest cards of a replica that have it: links need two", examples=[2]
     )
 
 
 class Record(_Model):
     """A recorded series. ``branches`` are PromQL with ``@signal`` and ``$macro``; the first that sees wins."""
 
-    name: str
-    unit: str
-    branches: Branches = Field(validation_alias=AliasChoices("expr", "branches"))
-    join: str = Field("or", description="how alternatives are joined")
-    per: Literal["card"] | None = None
-    by: tuple[str, ...] = ()
-    group: Group = "engine"
+    name: Name
+    unit: Unit = Field(
+        description="sentences and dashboards show the series in its unit", examples=["requests"]
+    )
+    branches: Branches = Field(
+        validation_alias=AliasChoices("expr", "branches"),
+        description="what is recorded: one expression, or a list of which the first that sees wins",
+        examples=["sum by (pool) (replica:queue_depth:sum)"],
+    )
+    join: str = Field("or", description="how alternatives are joined", examples=["or on (pool)"])
+    per: Literal["card"] | None = Field(
+        default=None, description="card: folded to one value a card, with the card's labels beside it"
+    )
+    by: tuple[LabelName, ...] = Field(default=(), description="labels that are kept beside those of a card")
+    group: Annotated[Group, LOADED] = "engine"
 
 
 class Threshold(_Model):
     """A promise (``objective``) or an operational limit, in base units, with the reason for its number."""
 
-    name: str
-    unit: str
-    default: Number | None = None
-    derived: Literal["replicas_min", "memory_budget"] | None = None
-    objective: bool = False
+    name: Name
+    unit: Unit = Field(description="the number is shown in its unit", examples=["requests"])
+    default: Number | None = Field(
+        None, ge=0, description="the number that holds where a fleet writes none of its own", examples=[50]
+    )
+    derived: Literal["replicas_min", "memory_budget"] | None = Field(
+        None, description="what a pool's number follows from, instead of a default"
+    )
+    objective: bool = Field(False, description="a promise to users, written under `objectives`")
     interactive: bool = Field(False, description="applies to interactive pools only, unless written down")
     unowned: bool = Field(False, description="also holds for cards that belong to no pool")
     fleet: bool = Field(False, description="one number for the whole fleet")
-    why: str
+    why: Line = Field(description="whoever changes the number must know what speaks for it", examples=["..."])
+
+    @field_validator("default", mode="before")
+    @classmethod
+    def _in_its_unit(cls, value: object, info: ValidationInfo) -> object:
+        unit, text = info.data.get("unit"), str(value)
+        wrong = "ratio" if text.endswith("%") else "seconds" if re.search(r"\d[a-z]{1,2}$", text) else unit
+        if unit not in (None, wrong):
+            raise objection(f"{show(value)} is no number of {unit}", "write the number alone, like 50")
+        return value
+
+    @model_validator(mode="after")
+    def _counted(self) -> Self:
+        if self.default is None and self.derived is None:
+            raise objection("has no number", "add `default: ...`", "nothing could be compared with it")
+        if self.unit == "ratio" and (self.default or 0) > 1:
+            raise objection(
+                f"a share of {self.default} is more than all",
+                "write it like 0.9 or 90%, or give it the unit `factor`",
+                "what is compared with it never exceeds 1",
+            )
+        return self
 
 
 class Rule(_Model):
     """One rule of an alert; what it leaves out is taken from the alert."""
 
-    severity: Severity
-    branches: Branches = Field(validation_alias=AliasChoices("expr", "branches"))
-    join: str = Field("or", description="how alternatives are joined")
-    fixed: dict[str, Text] = Field(default_factory=dict, validation_alias=AliasChoices("set", "fixed"))
-    threshold: str | None = None
-    unit: str | None = None
-    description: str = ""
-    fault: str = ""
+    severity: Severity = Field(description="who is told, and how soon", examples=["page"])
+    branches: Branches = Field(
+        validation_alias=AliasChoices("expr", "branches"),
+        min_length=1,
+        description="the condition: one expression over recorded series, or a list of alternatives",
+        examples=["pool:queue_depth:sum > $threshold"],
+    )
+    join: str = Field("or", description="how alternatives are joined", examples=["or on (uuid, mig)"])
+    fixed: dict[LabelName, Text] = Field(
+        default_factory=dict,
+        validation_alias=AliasChoices("set", "fixed"),
+        description="labels that this rule's alerts carry",
+    )
+    threshold: str | None = Field(None, description="the threshold that `$threshold` stands for")
+    unit: Unit | None = Field(None, description="the unit of the rule's value")
+    description: str = Field("", description="the sentence of this rule's alerts")
+    fault: str = Field("", description="the fault that must fire this rule")
 
 
 class Alert(_Model):
     """A condition over recorded series, with its text, its reason and the fault that must fire it."""
 
-    name: str
-    level: Level
-    unit: str
-    threshold: str | None = None
+    name: Name
+    level: Level = Field(description="what one alert is about: its labels follow from it", examples=["pool"])
+    unit: Unit = Field(description="the sentence shows `{value}` in it", examples=["requests"])
+    threshold: str | None = Field(None, description="the threshold that `$threshold` stands for")
     histogram: str | None = Field(None, description="the histogram whose bounds the threshold should lie on")
-    labels: tuple[str, ...] = ()
+    labels: tuple[LabelName, ...] = Field(
+        (), description="labels that tell its alerts apart, beside the level's"
+    )
     causes: int | None = Field(None, ge=0, le=5, description="tier in the chain from cause to consequence")
-    for_: Seconds = Field(0, alias="for")
-    keep_firing_for: Seconds = 0
-    within: Seconds = Field(description="longest time from fault to firing at 30 s scrape and evaluation")
-    shows: str
-    below: bool = False
-    against: str | None = None
-    inhibits_on_card: tuple[str, ...] = ()
-    needs: str | None = None
-    rules: tuple[Rule, ...] = Field(min_length=1)
-    summary: str
-    description: str
-    fault: str
-    why: str
-    group: Group = "engine"
+    for_: Seconds = Field(0, alias="for", description="how long the condition must last", examples=["2m"])
+    keep_firing_for: Seconds = Field(0, description="how long it stays after the last sign", examples=["5m"])
+    within: Seconds = Field(
+        description="longest time from fault to firing at 30 s scrape and evaluation", examples=["5m"]
+    )
+    shows: str = Field(
+        description="the recorded series whose value the alert has and its panel draws",
+        examples=["pool:queue_depth:sum"],
+    )
+    below: bool = Field(False, description="fires below its threshold, not above")
+    against: str | None = Field(None, description="what is usual, where the limit is a share of it")
+    inhibits_on_card: tuple[str, ...] = Field((), description="alerts of the same card that need not be told")
+    rules: tuple[Rule, ...] = Field(
+        min_length=1,
+        description="without a rule nothing fires",
+        examples=[[{"severity": "page", "expr": "pool:queue_depth:sum > $threshold"}]],
+    )
+    summary: Line = Field(
+        description="the first line that is read, the same for every alert of this name",
+        examples=["Requests pile up"],
+    )
+    description: Line = Field(
+        description="the sentence that the person on call reads, with the numbers in it",
+        examples=['"Pool {pool}: {value} requests wait; the limit is {threshold}."'],
+    )
+    fault: Line = Field(
+        description="an alert is proven by the fault that must fire it", examples=["overload"]
+    )
+    why: Line = Field(description="an alert that nobody can give a reason for wakes people for nothing")
+    group: Annotated[Group, LOADED] = "engine"
 
     def model_post_init(self, context: Any) -> None:
         given = {
@@ -142,35 +226,41 @@ class Alert(_Model):
 
 
 class Note(_Model):
-    since: Text
-    text: str
+    """What changed with one release."""
+
+    since: Release = Field(description="the release that it begins with", examples=['"0.33.0"'])
+    text: Line = Field(description="what there is to know")
 
 
 class MetricSource(_Model):
     """One raw metric behind a signal: ``since`` is the first release with it, ``until`` the first without."""
 
-    metric: str
-    since: Text = "0"
-    until: Text | None = None
-    matchers: str = ""
-    scale: Text | None = None
-    labels: dict[str, str] = Field(default_factory=dict)
-    image: Text | None = Field(None, description="release from which the exporter's image has it on")
-    chart: Text | None = Field(None, description="release from which the Helm chart has it on")
+    metric: Metric = Field(description="the name as it is exposed", examples=["vllm:num_requests_running"])
+    since: Release = Field("0", description="first release that has it")
+    until: Release | None = Field(None, description="first release without it")
+    matchers: Matchers = Field("", description="which of its series are meant")
+    scale: Scale | None = Field(None, description="what makes the signal's unit of the metric's")
+    labels: Labels = Field(default_factory=dict, description="label of the signal -> label of the metric")
+    image: Release | None = Field(None, description="release from which the exporter's image has it on")
+    chart: Release | None = Field(None, description="release from which the Helm chart has it on")
     csv: str | None = Field(None, description="rest of the counters line that switches it on")
-    note: Note | None = None
+    note: Note | None = Field(None, description="what a release changed about it")
 
 
 class Bounds(_Model):
-    since: Text
-    le: tuple[Decimal, ...]
+    """Upper bounds of a histogram's buckets, from one release on."""
+
+    since: Release = Field(description="the release that they begin with", examples=['"0.8.4"'])
+    le: Annotated[tuple[Decimal, ...], Field(min_length=1), AfterValidator(_bounds)] = Field(
+        description="without them nobody knows how exact a quantile is", examples=[[0.1, 0.5, 1]]
+    )
 
 
 class MemoryBudget(_Model):
     """The share of a card that the engine reserves when nobody says otherwise, from one release on."""
 
-    since: Text
-    default: Number
+    since: Release = Field(description="the release that it begins with", examples=['"0.20.0"'])
+    default: Number = Field(gt=0, le=1, description="share of a card's memory", examples=["92%"])
 
 
 class Mark(_Model):
@@ -179,36 +269,55 @@ class Mark(_Model):
     ``list`` names the counter list that has the metric on by default, where the exporter ships several.
     """
 
-    metric: str = ""
-    label: str = ""
-    since: Text = "0"
-    until: Text | None = None
-    list: Literal["image", "chart"] | None = None
+    metric: str = Field("", description="the metric that tells")
+    label: str = Field("", description="the label that tells")
+    since: Release = Field("0", description="first release that has it")
+    until: Release | None = Field(None, description="first release without it")
+    list: Literal["image", "chart"] | None = Field(None, description="the counter list that has it on")
 
 
 class Versions(_Model):
-    oldest: Text
-    newest: Text
+    """The releases that were looked at."""
+
+    oldest: Release = Field(description="the first release that was looked at", examples=['"0.6.0"'])
+    newest: Release = Field(description="the last release that was looked at", examples=['"0.33.0"'])
 
 
 class Binding(_Model):
     """How one engine, GPU exporter or usage exporter exposes the signals."""
 
-    kind: str
-    identify: str
-    versions: Versions
-    rank: tuple[str, ...] = ("instance",)
-    labels: dict[str, tuple[str, ...]] = Field(default_factory=dict)
-    signals: dict[str, tuple[MetricSource, ...]]
-    bounds: dict[str, tuple[Bounds, ...]] = Field(default_factory=dict)
-    move_bound: tuple[Note, ...] = ()
-    bound_keys: dict[str, str] = Field(default_factory=dict)
-    memory_budget: tuple[MemoryBudget, ...] = ()
-    born_at_start: Text = Field(
+    kind: Line = Field(description="what a fleet file calls it", examples=["vllm"])
+    identify: Metric = Field(
+        description="a metric that nothing else exposes tells who answers",
+        examples=["vllm:cache_config_info"],
+    )
+    versions: Versions = Field(
+        description="metrics change their names from release to release",
+        examples=[{"oldest": "0.6.0", "newest": "0.33.0"}],
+    )
+    rank: tuple[LabelName, ...] = Field(
+        ("instance",), description="labels that tell engines of a replica apart"
+    )
+    labels: dict[str, tuple[LabelName, ...]] = Field(
+        default_factory=dict, description="our label -> what releases have called it"
+    )
+    signals: dict[str, Annotated[tuple[MetricSource, ...], Field(min_length=1)]] = Field(
+        description="without a metric behind them its alerts are blind",
+        examples=[{"running": [{"metric": "vllm:num_requests_running"}]}],
+    )
+    bounds: dict[str, tuple[Bounds, ...]] = Field(
+        default_factory=dict, description="buckets of the histograms, newest release first"
+    )
+    move_bound: tuple[Note, ...] = Field((), description="how a user moves a bound onto an objective")
+    bound_keys: dict[str, str] = Field(
+        default_factory=dict, description="histogram -> what the engine's flag calls it"
+    )
+    memory_budget: tuple[MemoryBudget, ...] = Field((), description="reserved share of a card, by release")
+    born_at_start: Release = Field(
         "0", description="release from which counters and histograms exist before their first event"
     )
     memory_budget_label: str = Field("", description="label of `identify` that holds the share in use")
-    marks: tuple[Mark, ...] = ()
+    marks: tuple[Mark, ...] = Field((), description="what else tells the release")
 
 
 @dataclass(frozen=True)
@@ -229,4 +338,11 @@ class Catalogue:
     faults: dict[str, Any] = field(default_factory=dict)
     warnings: tuple[Finding, ...] = ()
     places: dict[str, str] = field(default_factory=dict)
-    """Where an entry stands (`alerts.NAME` -> `file:line`), for findings about content."""
+    """Where an entry and everything in it stands (`alerts.NAME`, `alerts.NAME.rules.0.expr` -> `file:line`)."""
+
+    def where(self, *loc: str | int) -> str:
+        """`file:line` of an entry or of something in it; of what is nearest around it, where it is left out."""
+        for end in range(len(loc), 0, -1):
+            if found := self.places.get(".".join(map(str, loc[:end]))):
+                return found
+        return ".".join(map(str, loc))

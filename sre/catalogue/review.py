@@ -1,107 +1,116 @@
-"""Checks that need the whole catalogue: every name is known, every alert has its page, fault and sentence."""
+"""Checks that need the whole catalogue: every name is known, every expression can be read."""
 
 import re
 from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 
-from sre.catalogue import references
+from sre.catalogue import known, references
+from sre.catalogue.alert_review import review_alerts
 from sre.catalogue.dashboards import review_dashboards
-from sre.catalogue.model import Alert, Catalogue
+from sre.catalogue.expressions import RECORD_MACROS, objections
+from sre.catalogue.fault_review import review_faults
+from sre.catalogue.model import Catalogue
 from sre.catalogue.runbook_review import review_runbooks
 from sre.findings import Finding
 from sre.source import suggest
 
-_NAME = re.compile(r"[A-Z][A-Za-z0-9]{2,39}")
+_NAMES = {
+    "records": (r"[a-z_]+:[a-z0-9_]+:[a-z0-9_]+", "level:metric:operation, like pool:queue_depth:sum"),
+    "baselines": (r"[a-z_]+:[a-z0-9_]+:[a-z0-9_]+", "level:metric:operation, like pool:queue_depth:baseline"),
+    "signals": (r"[a-z][a-z0-9_]*", "small letters, digits and underscores, like queue_depth"),
+    "thresholds": (r"[a-z][a-z0-9_]*", "small letters, digits and underscores, like queue_depth"),
+    "constants": (r"[a-z_]+", "small letters and underscores, like server_errors"),
+}
+_SUFFIXED = re.compile(r"(.+)_(bucket|sum|count)")
 
 
 def review(catalogue: Catalogue) -> list[Finding]:
     """All findings about content that is well-formed entry by entry."""
     return [
+        *_spelling(catalogue),
         *_records(catalogue),
+        *_circles(catalogue),
         *_bindings(catalogue),
-        *_alerts(catalogue),
+        *review_alerts(catalogue),
+        *review_faults(catalogue),
         *review_dashboards(catalogue),
         *review_runbooks(catalogue),
     ]
 
 
-def _where(catalogue: Catalogue, key: str) -> str:
-    return catalogue.places.get(key, key)
-
-
-def known_series(catalogue: Catalogue) -> frozenset[str]:
-    return frozenset(catalogue.records) | frozenset(catalogue.baselines.values())
-
-
-def _unknown(catalogue: Catalogue, expr: str) -> Iterator[tuple[str, str]]:
-    known = known_series(catalogue)
-    for name in sorted(references.series(expr)):
-        if name not in known and not references.static(name):
-            yield f"reads the series `{name}`, which nothing records", suggest(name, known)
-    for name in sorted(references.signals(expr)):
-        if references.signal_of(name, catalogue.signals) not in catalogue.signals:
-            yield f"reads the signal `@{name}`, which is not declared", suggest(name, catalogue.signals)
+def _spelling(catalogue: Catalogue) -> Iterator[Finding]:
+    """Names that an expression could not be told from other text by."""
+    for section, (pattern, form) in _NAMES.items():
+        entries = getattr(catalogue, section)
+        for entry in entries:
+            name = entries[entry] if section == "baselines" else entry
+            if not re.fullmatch(pattern, name):
+                where = catalogue.where(section, entry)
+                yield Finding(where, f"`{name}` is no name here", "nothing could ask for it", f"write {form}")
 
 
 def _records(catalogue: Catalogue) -> Iterator[Finding]:
+    recorded, signals = known.series(catalogue), catalogue.signals
     for record in catalogue.records.values():
-        where = _where(catalogue, f"records.{record.name}")
-        for branch in record.branches:
-            for what, fix in _unknown(catalogue, branch):
-                yield Finding(where, f"`{record.name}` {what}", "the series would never exist", fix)
-    for name in catalogue.baselines:
+        found = [
+            *objections(record.branches, record.join, RECORD_MACROS, recorded, signals),
+            *((i, said) for i, branch in enumerate(record.branches) for said in _kinds(catalogue, branch)),
+        ]
+        for index, (what, why, fix) in found:
+            where = catalogue.where("records", record.name, "expr", index)
+            yield Finding(where, f"`{record.name}` {what}", why, fix)
+    for name, to in catalogue.baselines.items():
+        where = catalogue.where("baselines", name)
         if name not in catalogue.records:
-            yield Finding(
-                name,
-                f"a baseline of `{name}`, which nothing records",
-                "it would never exist",
-                suggest(name, catalogue.records),
+            what, why = f"a baseline of `{name}`, which nothing records", "it would never exist"
+            yield Finding(where, what, why, suggest(name, catalogue.records))
+        if to in catalogue.records or list(catalogue.baselines.values()).count(to) > 1:
+            what, why = (
+                f"a baseline called `{to}`, which is recorded already",
+                "one series would be two things",
             )
+            yield Finding(where, what, why, "give it a name of its own")
+
+
+def _kinds(catalogue: Catalogue, branch: str) -> Iterator[tuple[str, str, str]]:
+    """A histogram is read by its buckets, sum or count; nothing else has any."""
+    for name in sorted(references.signals(branch)):
+        parts = _SUFFIXED.fullmatch(name)
+        signal = catalogue.signals.get(references.signal_of(name, catalogue.signals))
+        if signal and (signal.type == "histogram") != (signal.name != name):
+            why = "the raw series would not exist"
+            fix = (
+                f"write @{name}_bucket, @{name}_sum or @{name}_count"
+                if not parts
+                else f"write @{signal.name}"
+            )
+            yield f"reads `@{name}`, but `{signal.name}` is a {signal.type}", why, fix
+
+
+def _circles(catalogue: Catalogue) -> Iterator[Finding]:
+    """A series that is made from itself, over whatever way, is never made."""
+    origin = {to: name for name, to in catalogue.baselines.items()}
+    cards = {"gpu:card:info"}
+    graph = {
+        name: {origin.get(s, s) for b in record.branches for s in references.series(b)}
+        | (cards if record.per else set())
+        for name, record in catalogue.records.items()
+    }
+    try:
+        TopologicalSorter(graph).prepare()
+    except CycleError as error:
+        way = list(reversed(error.args[1]))
+        where, fix = catalogue.where("records", way[0], "expr"), "read what it is made from instead"
+        what = f"`{way[0]}` is made from itself: " + " reads ".join(f"`{name}`" for name in way)
+        yield Finding(where, what, "no order of evaluation would record it", fix)
 
 
 def _bindings(catalogue: Catalogue) -> Iterator[Finding]:
     for section in ("engines", "gpus", "usage"):
         for kind, binding in getattr(catalogue, section).items():
-            for name in binding.signals:
-                if name not in catalogue.signals:
-                    yield Finding(
-                        _where(catalogue, f"{section}.{kind}"),
-                        f"binds `{name}`, which is no signal",
-                        "nothing would read it",
-                        suggest(name, catalogue.signals),
-                    )
-
-
-def _alerts(catalogue: Catalogue) -> Iterator[Finding]:
-    for alert in catalogue.alerts.values():
-        where = _where(catalogue, f"alerts.{alert.name}")
-        for what, why, fix in _objections(catalogue, alert):
-            yield Finding(where, f"{alert.name} {what}", why, fix)
-
-
-def _objections(catalogue: Catalogue, alert: Alert) -> Iterator[tuple[str, str, str]]:
-    if not _NAME.fullmatch(alert.name):
-        yield (
-            "is no alert name",
-            "it becomes a label, a file and a URL",
-            "write CamelCase of at most 40 letters",
-        )
-    if alert.name not in catalogue.runbooks:
-        yield "has no runbook", "the person who is woken needs one", f"write runbooks/{alert.name}.md"
-    for rule in alert.rules:
-        if rule.fault not in catalogue.faults:
-            yield (
-                f"names the fault `{rule.fault}`, which is not described",
-                "it could not be proven to fire",
-                suggest(rule.fault, catalogue.faults),
-            )
-        if rule.threshold and rule.threshold not in catalogue.thresholds:
-            yield (
-                f"uses the threshold `{rule.threshold}`, which is not declared",
-                "it has no number",
-                suggest(rule.threshold, catalogue.thresholds),
-            )
-        for branch in rule.branches:
-            for what, fix in _unknown(catalogue, branch):
-                yield what, "the alert could never fire", fix
-            if references.signals(branch):
-                yield "reads raw signals", "engine names end at level 0", "record a series and read that"
+            for part in ("signals", "bounds", "bound_keys"):
+                for name in getattr(binding, part):
+                    if name not in catalogue.signals:
+                        where, why = catalogue.where(section, kind, part, name), "nothing would read it"
+                        fix = suggest(name, catalogue.signals)
+                        yield Finding(where, f"binds `{name}`, which is no signal", why, fix)

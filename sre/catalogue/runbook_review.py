@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from sre.catalogue import placeholders, references
+from sre.catalogue import known, placeholders, references
 from sre.catalogue.model import Alert, Catalogue
 from sre.catalogue.runbooks import Question, Runbook
 from sre.catalogue.typed_numbers import drifted, typed
@@ -12,7 +12,7 @@ from sre.findings import Finding, Severity
 from sre.promql import check, series_read
 from sre.source import suggest
 
-_ASKS: dict[str, frozenset[str]] = {
+ASKS: dict[str, frozenset[str]] = {
     "pool": frozenset({"pool"}),
     "replica": frozenset({"pool", "replica", "host"}),
     "gpu": frozenset({"pool", "replica", "uuid", "host"}),
@@ -21,12 +21,6 @@ _ASKS: dict[str, frozenset[str]] = {
     "fleet": frozenset(),
 }
 """Words that the labels of an alert of each level can fill."""
-
-_WRITTEN = frozenset(
-    {"pool:fleet:info", "model:fleet:info", "fleet:business_hours:state", "fleet:utc_offset:seconds"}
-    | {"pool_signal:missing:state"}
-)
-"""Series that the compiler writes from the fleet file, beside thresholds."""
 
 _MACRO = re.compile(r"\$([a-z_]+)")
 _MATCHERS = re.compile(r"\{([^{}]*)\}")
@@ -46,25 +40,25 @@ class _Problem:
 def review_runbooks(catalogue: Catalogue) -> list[Finding]:
     """All findings about pages that are well-formed one by one."""
     pages: list[Runbook] = [catalogue.runbooks[name] for name in sorted(catalogue.runbooks)]
-    known = known_series(catalogue)
+    recorded = known.series(catalogue)
     return [
         Finding(f"{page.file}:{p.line}", p.what, p.why, p.fix, p.severity)
         for page in pages
-        for p in _problems(catalogue, known, page)
+        for p in _problems(catalogue, recorded, page)
     ]
 
 
-def _problems(catalogue: Catalogue, known: frozenset[str], page: Runbook) -> Iterator[_Problem]:
+def _problems(catalogue: Catalogue, recorded: frozenset[str], page: Runbook) -> Iterator[_Problem]:
     alert = catalogue.alerts.get(page.name)
     if alert is None:
         fix = suggest(page.name, catalogue.alerts)
         yield _Problem(1, f"a runbook for `{page.name}`, which is no alert", fix, "nobody is ever sent here")
         return
     for line, question in zip(page.query_lines, page.questions, strict=True):
-        for what, fix in _asked(catalogue, known, alert, question):
+        for what, fix in _asked(catalogue, recorded, alert, question):
             yield _Problem(line, f"`{question.query}` {what}", fix, "it would have no answer at night")
     for start, text in page.texts:
-        for at, what, fix in (*_links(catalogue, text), *_names(catalogue, known, alert, text)):
+        for at, what, fix in (*_links(catalogue, text), *_names(catalogue, recorded, alert, text)):
             yield _Problem(start + text.count("\n", 0, at), what, fix)
     line, related = page.sections().get("Related", (page.line, ""))
     if not _LINK.search(related):
@@ -73,7 +67,7 @@ def _problems(catalogue: Catalogue, known: frozenset[str], page: Runbook) -> Ite
 
 
 def _asked(
-    catalogue: Catalogue, known: frozenset[str], alert: Alert, question: Question
+    catalogue: Catalogue, recorded: frozenset[str], alert: Alert, question: Question
 ) -> Iterator[tuple[str, str]]:
     macros = {"replica_label": "pod", "replica": "pool, namespace, pod"} | query_macros(catalogue, alert)
     for name in sorted(set(_MACRO.findall(question.query)) - macros.keys()):
@@ -83,9 +77,9 @@ def _asked(
     if said:
         yield f"does not parse: {said}", "correct the PromQL"
         return
-    carried = _ASKS[alert.level]
-    for name in sorted(series_read(query) - known):
-        yield f"reads `{name}`, which nothing records", suggest(name, known)
+    carried = ASKS[alert.level]
+    for name in sorted(series_read(query) - recorded):
+        yield f"reads `{name}`, which nothing records", suggest(name, recorded)
     for word in sorted(question.asked() - carried):
         yield f"asks for {{{word}}}, which no alert of level {alert.level} carries", suggest(word, carried)
     limit = question.shows.threshold
@@ -108,12 +102,6 @@ def query_macros(catalogue: Catalogue, alert: Alert) -> dict[str, str]:
     return constants | when
 
 
-def known_series(catalogue: Catalogue) -> frozenset[str]:
-    """Recorded series and those that the compiler writes from the fleet file."""
-    limits = {f"{'fleet' if t.fleet else 'pool'}:{t.name}:threshold" for t in catalogue.thresholds.values()}
-    return frozenset({*catalogue.records, *catalogue.baselines.values(), *limits}) | _WRITTEN
-
-
 def _links(catalogue: Catalogue, text: str) -> Iterator[tuple[int, str, str]]:
     for match in _LINK.finditer(text):
         name = match[1].removesuffix(".md")
@@ -127,13 +115,13 @@ def _links(catalogue: Catalogue, text: str) -> Iterator[tuple[int, str, str]]:
 
 
 def _names(
-    catalogue: Catalogue, known: frozenset[str], alert: Alert, text: str
+    catalogue: Catalogue, recorded: frozenset[str], alert: Alert, text: str
 ) -> Iterator[tuple[int, str, str]]:
     """Alerts, series and thresholds that are only named."""
     alerts = dict.fromkeys(m[0] for m in _ALERT.finditer(text))
     for kind, named, there in (
         ("alert", alerts, catalogue.alerts),
-        ("recorded series", sorted(references.series(text)), known),
+        ("recorded series", sorted(references.series(text)), recorded),
     ):
         for name in named:
             if name not in there:

@@ -6,13 +6,14 @@ from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
-from pydantic_core import PydanticCustomError
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
 
-from sre import content, source
-from sre.catalogue import placeholders
+from sre import source
+from sre.catalogue import folders, placeholders
+from sre.catalogue.amounts import Line
 from sre.catalogue.commands import COMMANDS
-from sre.explain import explain
+from sre.catalogue.entries import read_entry
+from sre.explain import LOADED, objection
 from sre.findings import Finding, Refused
 from sre.promql import quote
 from sre.units import parse_number
@@ -32,7 +33,8 @@ FIELDS = ("threshold", "for", "keep", "within", "severity", "confirm", "hypothes
 CONDITIONS = ("kubernetes", "host")
 """``{{#host}}...{{/host}}`` is for fleets of that identity only."""
 
-_SHOWS = re.compile(r"(>=|<=|==|!=|>|<) (?:\$([a-z][a-z0-9_]*)|(-?[0-9.]+)): (.+)", re.DOTALL)
+_NUMBER = r"-?(?:[0-9]{1,15}(?:\.[0-9]{1,15})?|\.[0-9]{1,15})"
+_SHOWS = re.compile(rf"(>=|<=|==|!=|>|<) (?:\$([a-z][a-z0-9_]*)|({_NUMBER})): (.+)", re.DOTALL)
 _ASK = re.compile(r'"\{(\w+)\}"')
 _STEP = re.compile(r"- \*\*(?:safe|unsafe)\*\*[,:] \S")
 
@@ -66,19 +68,13 @@ class Expectation(_Model):
 
 
 def _expectation(text: object) -> object:
-    if not isinstance(text, str):
-        return text
-    found = _SHOWS.fullmatch(text.strip())
+    found = _SHOWS.fullmatch(text.strip()) if isinstance(text, str) else None
     if not found:
-        raise PydanticCustomError(
-            "objection",
-            "{what}",
-            {
-                "what": f"{source.show(text)} is no expectation",
-                "why": "a program compares the answer with it",
-                "fix": "write an operator, a number (or $threshold), a colon and what that means: "
-                "`> 0.9: the cache is nearly full`",
-            },
+        raise objection(
+            f"{source.show(text)} is no expectation",
+            "write an operator, a number (or $threshold), a colon and what that means: "
+            "`> 0.9: the cache is nearly full`",
+            "a program compares the answer with it",
         )
     op, threshold, number, words = found.groups()
     bound = parse_number(number) if number else None
@@ -86,7 +82,6 @@ def _expectation(text: object) -> object:
 
 
 Shows = Annotated[Expectation, BeforeValidator(_expectation)]
-Line = Annotated[str, Field(min_length=1)]
 
 
 class Question(_Model):
@@ -120,12 +115,14 @@ class Runbook(_Model):
     hypotheses: tuple[Hypothesis, ...] = Field(
         min_length=3, max_length=5, description="fewer than three is no search, more than five no plan"
     )
-    name: str = ""
-    file: str = ""
-    body: str = ""
-    line: int = Field(1, description="where the body begins")
-    query_lines: tuple[int, ...] = Field((), description="one for each of `questions`")
-    texts: tuple[tuple[int, str], ...] = Field((), description="(line, template) of everything people read")
+    name: Annotated[str, LOADED] = ""
+    file: Annotated[str, LOADED] = ""
+    body: Annotated[str, LOADED] = ""
+    line: Annotated[int, LOADED] = Field(1, description="where the body begins")
+    query_lines: Annotated[tuple[int, ...], LOADED] = Field((), description="one for each of `questions`")
+    texts: Annotated[tuple[tuple[int, str], ...], LOADED] = Field(
+        (), description="(line, template) of everything people read"
+    )
 
     @property
     def questions(self) -> tuple[Question, ...]:
@@ -145,10 +142,9 @@ class Runbook(_Model):
 def load_runbooks(folder: Path) -> tuple[dict[str, Runbook], list[Finding]]:
     """Every ``NAME.md`` of a folder as a page, and what is wrong with those that are none. No folder, no pages."""
     pages, findings = dict[str, Runbook](), list[Finding]()
-    built_in = folder.parent == content.root()
-    for path in sorted(folder.glob("*.md")):
+    for path in folders.files(folder.parent, folder.name):
         try:
-            page = _read(path, f"{folder.name}/{path.name}" if built_in else str(path))
+            page = _read(path, folders.called(path))
         except Refused as refused:
             findings += refused.findings
             continue
@@ -162,10 +158,9 @@ def _read(path: Path, name: str) -> Runbook:
     data = source.parse(name, front.encode())
     if not isinstance(data.data, dict):
         raise Refused([data.finding((), "the front matter is no mapping", _WHY, "begin with `confirm:`")])
-    try:
-        page = Runbook.model_validate(data.data)
-    except ValidationError as error:
-        raise Refused(explain(error, data, Runbook)) from None
+    page, findings = read_entry(Runbook, data, (), data.data)
+    if page is None:
+        raise Refused(findings)
     asked = [data.place.inside["confirm"], *data.place.inside["hypotheses"].inside.values()]
     line = front.count("\n") + 2
     return page.model_copy(
@@ -194,10 +189,7 @@ def _texts(data: source.Source) -> Iterator[tuple[int, str]]:
 
 def _split(path: Path, name: str) -> tuple[str, str]:
     """The front matter (with its opening line, so that lines count) and what follows it."""
-    try:
-        text = path.read_text("utf-8-sig")
-    except (OSError, UnicodeDecodeError) as error:
-        raise Refused([Finding(f"{name}:1", f"cannot be read: {error}", _WHY, "save it as UTF-8")]) from None
+    text = folders.read_text(path)
     front, found, body = text.partition("\n---\n")
     if not (found and front.startswith("---\n")):
         fix = "begin with a line `---`, the questions as YAML, and another line `---`"

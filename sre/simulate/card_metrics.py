@@ -70,12 +70,13 @@ class CardMetrics:
         return tuple(found)
 
     def _owner(self, metric: str, version: str, mig: bool) -> str:
-        """The signal that a metric tells; presence is read off the temperature."""
-        return next(
+        """The signal that a metric tells; presence is read off another signal's where that is exposed."""
+        told = (
             name
             for name in self._binding.signals
             if name != "gpu_present" and any(s.metric == metric for s in self._on(name, version, mig))
         )
+        return next(told, "gpu_present")
 
     def _own(self, source: MetricSource, key: Key) -> dict[str, str]:
         labels = {source.labels.get(label, label): value for label, value in key[1]}

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import NamedTuple
 
-from sre.catalogue.faults import Fault, Step, Story
+from sre.catalogue.faults import SIGNED, Fault, Step, Story
 from sre.catalogue.formula import Formula
 
 Known = Mapping[str, float | None]
@@ -87,7 +87,12 @@ def lay_out(
 
 def _values(formulas: Mapping[str, Formula], known: Known, base: dict[str, float]) -> dict[str, float]:
     found = ((name, formula.value({**known, "healthy": base[name]})) for name, formula in formulas.items())
-    return {name: float(value) for name, value in found if value is not None}
+    # Of what a fleet's own numbers make less than nothing, there is nothing.
+    return {
+        name: float(value) if name in SIGNED else max(0.0, float(value))
+        for name, value in found
+        if value is not None
+    }
 
 
 def _changes(

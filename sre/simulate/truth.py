@@ -49,6 +49,11 @@ class Truth:
         return cache(_PLACED[series](self._readings, place))
 
 
+def tells(series: str) -> bool:
+    """Whether a recorded series has a definition here; a ratio of errors is asked for with its type."""
+    return series in _POOL or series in _PLACED
+
+
 _HALF, _HOUR = 1800, 3600
 
 
