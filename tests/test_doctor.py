@@ -157,6 +157,12 @@ class TestLiveServer:
         assert alerts["GPUThrottling"]["state"] == "needs_counter"
         assert not any("rules" in f["what"] and "loaded" in f["what"] for f in findings)
 
+    def test_links_are_not_looked_for_between_the_cards_of_a_replica_that_has_one(self, doctor, healthy):
+        """What a pool cannot have is off there, whatever its exporter prints."""
+        _, alerts, _, _ = doctor(FLEET, "--prometheus", healthy)
+        pools = alerts["GPUNVLinkBandwidthDrop"]["pools"]
+        assert (pools["chat-70b"], pools["extract-8b"]) == ("sees", "off")
+
     def test_a_counter_that_is_off_comes_with_the_line_that_switches_it_on(self, doctor, healthy):
         """The line is the one that dcgm-exporter's counters file takes."""
         _, _, findings, _ = doctor(FLEET, "--prometheus", healthy)
@@ -190,7 +196,7 @@ class TestLiveServer:
             CliRunner().invoke(main, ["doctor", str(tmp_path / "fleet.yaml"), "--prometheus", healthy]).stdout
         )
         headline, said = said.splitlines()[0], " ".join(said.split())
-        assert re.search(r": 9 see, 17 see in part, 1 need a counter, 1 blind$", headline)
+        assert re.search(r": 9 see, 16 see in part, 1 need a counter, 2 blind$", headline)
         assert "LLMTimeToFirstTokenHigh" in said
         assert "not in chat: no target has job='chat'" in said
 

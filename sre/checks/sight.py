@@ -44,7 +44,7 @@ class Seeing(Coverage):
         self._declared = Coverage(fleet, catalogue)
         self._answers: dict[tuple[str, str, Reading], Sight] = {}
         # Pools of one shape are no longer alike: one of them can be without targets.
-        self._shapes = {pool.name: (pool.name, "", True, frozenset[str]()) for pool in fleet.pools}
+        self._shapes = {pool.name: (pool.name, "", True, frozenset[str](), 0) for pool in fleet.pools}
         self.representatives = fleet.pools
 
     def era(self, pool: Pool) -> Era | None:
@@ -116,6 +116,8 @@ class Seeing(Coverage):
         on_cards = any(name in binding.signals for binding in self._catalogue.gpus.values())
         if not on_cards or self._fleet.gpu_exporter is None:
             return super().signal(name, pool)
+        if too_few := self._too_few(name, pool):
+            return too_few
         if not self._observed.cards:
             return Sight() if reading.lately and self._observed.cards_lately else self._no_cards()
         cards, everywhere = self.places.cards_of(pool), frozenset(one.id for one in self._observed.cards)

@@ -36,8 +36,9 @@ class Sight:
     counters: tuple[str, ...] = ()
 
 
-Shape = tuple[str, str, bool, frozenset[str]]
-"""All of a pool that what it sees depends on: engine, version, interactive, and the numbers it writes down."""
+Shape = tuple[str, str, bool, frozenset[str], int]
+"""All of a pool that what it sees depends on: engine, version, interactive, the numbers it writes down, and the cards
+of a replica, as far as a signal asks for several."""
 
 
 class Coverage:
@@ -48,7 +49,8 @@ class Coverage:
         self._fleet, self._catalogue, self._listed = fleet, catalogue, listed
         self._baselines = {to: name for name, to in catalogue.baselines.items()}
         self._seen: dict[tuple[str, Shape], Sight] = {}
-        self._shapes = {pool.name: _shape(pool) for pool in fleet.pools}
+        most = max((signal.cards for signal in catalogue.signals.values()), default=1)
+        self._shapes = {pool.name: _shape(pool, most) for pool in fleet.pools}
         self.representatives = tuple(
             {self._shapes[pool.name]: pool for pool in reversed(fleet.pools)}.values()
         )
@@ -88,7 +90,7 @@ class Coverage:
         if any(name in binding.signals for binding in self._catalogue.usage.values()):
             return self._usage()
         if any(name in binding.signals for binding in self._catalogue.gpus.values()):
-            return self._gpu(name)
+            return self._too_few(name, pool) or self._gpu(name)
         return self._engine(name, pool)
 
     def _threshold(self, name: str, pool: Pool) -> Sight:
@@ -122,6 +124,14 @@ class Coverage:
             return Sight()
         return Sight(State.BLIND, ("no `usage_exporter` is declared in the fleet file",))
 
+    def _too_few(self, name: str, pool: Pool) -> Sight | None:
+        """Off where a replica declares fewer cards than it takes to have the signal at all."""
+        least, cards = self._catalogue.signals[name].cards, pool.gpus.per_replica if pool.gpus else None
+        if cards is None or cards >= least:
+            return None
+        counted = "one card" if cards == 1 else f"{cards} cards"
+        return Sight(State.OFF, (f"a replica of {counted} has no {name}: it takes {least}",))
+
     def _gpu(self, name: str) -> Sight:
         exporter = self._fleet.gpu_exporter
         if exporter is None:
@@ -146,12 +156,14 @@ class Coverage:
         return since is not None and (release(exporter.version) or (0, 0, 0)) >= (release(since) or (0, 0, 0))
 
 
-def _shape(pool: Pool) -> Shape:
+def _shape(pool: Pool, most: int) -> Shape:
+    """``most``: cards beyond which no signal asks for more."""
     return (
         pool.engine.kind,
         pool.engine.version,
         pool.interactive,
         frozenset((*pool.objectives, *pool.thresholds)),
+        min(pool.gpus.per_replica, most) if pool.gpus else most,
     )
 
 
