@@ -96,7 +96,8 @@ def _plain(detail: ErrorDetails, field: FieldInfo | None) -> tuple[str, str]:
         known = re.findall(r"[\w-]+", str(context["expected"]).replace(" or ", " "))
         return f"is {value}, which means nothing here", suggest(str(detail["input"]), known)
     if kind == "string_pattern_mismatch":
-        return f"is {value}, not a label name", "use letters, digits and underscores, with no digit first"
+        how = "use letters, digits and underscores, with no digit and no two underscores first"
+        return f"is {value}, not a label name", how
     if kind in ("too_short", "too_long"):
         return _counted(context, field)
     if kind == "string_too_short":
@@ -127,7 +128,12 @@ def _instead(wanted: str, value: object, field: FieldInfo | None) -> str:
         return f"write {wanted}, or leave the key out"
     if wanted == "text" and value is not None and not isinstance(value, dict | list):
         return "put quotes around it"
-    return f"write it like {_example(field)}" if field and field.examples else f"write {wanted}"
+    if not (field and field.examples):
+        return f"write {wanted}"
+    example = field.examples[0]
+    # A wrong entry of a list is shown an entry: the nearest field is that of the list around it.
+    entry = isinstance(example, list) and wanted != "a list"
+    return f"write it like {_flow(example[0] if entry else example)}"
 
 
 def _spoken(loc: Loc) -> str:
