@@ -11,7 +11,7 @@ from sre.catalogue import references
 from sre.catalogue.model import Binding, Catalogue, MetricSource, Threshold
 from sre.compile.thresholds import threshold_value
 from sre.fleet import Fleet, Pool
-from sre.fleet.values import release
+from sre.fleet.values import covers, release
 
 
 class State(IntEnum):
@@ -168,10 +168,8 @@ def _shape(pool: Pool, most: int) -> Shape:
 
 
 def in_range(source: MetricSource, version: str) -> bool:
-    at = release(version) or (0, 0, 0)
-    return at >= (release(source.since) or (0, 0, 0)) and (
-        source.until is None or at < (release(source.until) or (0, 0, 0))
-    )
+    """Whether a release has the metric."""
+    return covers(source.since, source.until, version)
 
 
 def worst(sights: Iterable[Sight]) -> Sight:

@@ -67,6 +67,12 @@ def release(text: str) -> tuple[int, int, int] | None:
     return (int(found[1]), int(found[2]), int(found[3] or 0)) if found else None
 
 
+def covers(since: str | None, until: str | None, version: str) -> bool:
+    """Whether a release lies from ``since`` on and before ``until``; what has no end or no beginning covers all."""
+    at = release(version) or (0, 0, 0)
+    return (release(since or "") or (0, 0, 0)) <= at < (release(until or "") or (1 << 30, 0, 0))
+
+
 def _version(value: object) -> object:
     # Without quotes, 0.32 is a number in YAML; its digits are still the ones that were written.
     text = str(value) if isinstance(value, int | Decimal) and not isinstance(value, bool) else value

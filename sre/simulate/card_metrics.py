@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from functools import cache
 
 from sre.catalogue.model import Binding, MetricSource
-from sre.fleet.values import release
+from sre.fleet.values import covers
 from sre.simulate.gpu import WINDOW
 from sre.simulate.replica import Key
 from sre.simulate.samples import Run, Samples
@@ -103,13 +103,13 @@ class CardMetrics:
         hosts = [
             h
             for h in self._binding.labels.get("host", ())
-            if h not in marks or _valid(marks[h].since, marks[h].until, version)
+            if h not in marks or covers(marks[h].since, marks[h].until, version)
         ]
         driver = [
             m
             for m in marks
             if m not in self._binding.labels.get("host", ())
-            and _valid(marks[m].since, marks[m].until, version)
+            and covers(marks[m].since, marks[m].until, version)
         ]
         return {
             **self._site.exporter(place.replica),
@@ -126,14 +126,9 @@ class CardMetrics:
         A MIG instance has no utilisation but the profiled one: who divides cards asks for more than the list has.
         """
         sources = self._binding.signals.get(signal, ())
-        renamed = tuple(s for s in sources if s.image and not s.csv and _valid(s.image, None, version))
-        listed = tuple(s for s in sources if s.csv and (mig or _valid(s.image or "0", None, version)))
+        renamed = tuple(s for s in sources if s.image and not s.csv and covers(s.image, None, version))
+        listed = tuple(s for s in sources if s.csv and (mig or covers(s.image or "0", None, version)))
         return renamed or listed or tuple(s for s in sources if s.csv)
-
-
-def _valid(since: str, until: str | None, version: str) -> bool:
-    at = release(version) or (0, 0, 0)
-    return (release(since) or (0, 0, 0)) <= at < (release(until or "") or (1 << 30, 0, 0))
 
 
 def _masked(signals: dict[Key, Samples], spans: list[tuple[int, bool]]) -> Iterator[tuple[Key, Samples]]:
@@ -152,7 +147,7 @@ def _latched(source: MetricSource, version: str) -> bool:
     return (
         "XID_ERROR" in source.metric
         and "_EXP_" not in source.metric
-        and _valid(_CODE_AS_LABEL, None, version)
+        and covers(_CODE_AS_LABEL, None, version)
     )
 
 

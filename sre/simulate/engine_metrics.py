@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from functools import cache
 
 from sre.catalogue.model import Binding, MetricSource
-from sre.fleet.values import release
+from sre.fleet.values import covers, release
 from sre.simulate.engine import GAUGES, Engine
 from sre.simulate.replica import Key
 from sre.simulate.samples import Run, Samples
@@ -105,8 +105,7 @@ def _either(
 
 def shown(source: MetricSource, version: str) -> bool:
     """Whether an engine's release has this metric."""
-    at = release(version) or (0, 0, 0)
-    return (release(source.since) or (0, 0, 0)) <= at < (release(source.until or "") or (1 << 30, 0, 0))
+    return covers(source.since, source.until, version)
 
 
 def other_release(binding: Binding, version: str) -> str:
