@@ -1,5 +1,6 @@
 """A team's own content over the built-in: what would be wrong at night is a finding at its line in the morning."""
 
+import re
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -364,3 +365,10 @@ class TestFolders:
         for file in files:
             found = said("nope: ]", file)
         assert [one.where for one in found] == sorted(f"{tmp_path}/{file}:1" for file in files)
+
+
+def test_a_reason_stands_alone_for_whoever_reads_it() -> None:
+    """It cites nothing that a stranger does not have: a page of ours, or sources without an address."""
+    catalogue = load(content.root())
+    reasons = [entry.why for entry in (*catalogue.thresholds.values(), *catalogue.alerts.values())]
+    assert [why for why in reasons if re.search(r"\.md\b|\bsources?\b|\bsource documents", why)] == []
