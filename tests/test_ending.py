@@ -26,6 +26,7 @@ import signal
 signal.signal(signal.SIGINT, signal.default_int_handler)
 signal.signal(signal.SIGHUP, signal.SIG_DFL)
 from sre.cli import main
+print("up", flush=True)
 main(prog_name="sre")
 """
 
@@ -100,7 +101,11 @@ def test_a_signal_ends_it_with_the_code_that_shells_know(
     codes = set()
     for wait in (0.1, 0.4):
         command = [sys.executable, "-c", UNIGNORED, "generate", str(new), "-o", str(tmp_path)]
-        started = subprocess.Popen(command, cwd=ROOT, stderr=subprocess.PIPE, text=True)
+        pipe = subprocess.PIPE
+        started = subprocess.Popen(command, cwd=ROOT, stdout=pipe, stderr=pipe, text=True)
+        # While Python itself starts, a signal is Python's; on a loaded machine that takes longer than the waits.
+        assert started.stdout is not None
+        assert started.stdout.readline() == "up\n"
         time.sleep(wait)
         started.send_signal(sign)
         _, said = started.communicate()

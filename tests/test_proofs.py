@@ -161,7 +161,7 @@ def sentences() -> str:
             kind = (
                 name,
                 labels["severity"],
-                *(labels[k] for k in ("part", "cause", "action", "reason") if k in labels),
+                *(labels[k] for k in ("part", "consumer", "cause", "action", "reason") if k in labels),
             )
             lines.setdefault(kind, annotations["description"])
     return "".join(f"{' '.join(kind)}: {line}\n" for kind, line in sorted(lines.items()))

@@ -24,7 +24,17 @@ _LEVEL: dict[str, tuple[str, ...]] = {
 }
 """Labels that the alerts of a level carry in every kind of fleet."""
 
-_ASKED = {"replica": "replica", "gpu": "uuid", "host": "host", "model": "model", "pool": "pool"}
+_CONSUMER = ("consumer", "model")
+"""Labels that series of a consuming team have, whatever level their alert is on."""
+
+_ASKED = {
+    "consumer": "consumer",
+    "replica": "replica",
+    "gpu": "uuid",
+    "host": "host",
+    "model": "model",
+    "pool": "pool",
+}
 """Level of a series -> the label that an alert needs for its own to be found."""
 
 _BARE = "it would be sent as it stands, or break the template that Prometheus reads"
@@ -32,7 +42,13 @@ _BARE = "it would be sent as it stands, or break the template that Prometheus re
 
 def labels(alert: Alert, rule: Rule) -> tuple[str, ...]:
     """Every label that a rule's alerts carry, by the words that a sentence has for them."""
-    return tuple(sorted({*_LEVEL[alert.level], "severity", *alert.labels, *rule.fixed}))
+    return tuple(sorted({*_known(alert, rule), *alert.labels}))
+
+
+def _known(alert: Alert, rule: Rule) -> set[str]:
+    """Labels whose values follow from what the alert is about."""
+    read = {name.partition(":")[0] for branch in rule.branches for name in references.series(branch)}
+    return {*_LEVEL[alert.level], *(_CONSUMER if "consumer" in read else ()), "severity", *rule.fixed}
 
 
 def summary_objections(summary: str) -> Iterator[Objection]:
@@ -84,7 +100,7 @@ def _missing(series: str, carried: Collection[str]) -> str | None:
 
 def untold(catalogue: Catalogue, alert: Alert, rule: Rule) -> Iterator[Objection]:
     """Labels in the sentence whose values nobody can know but the fault that proves it, and that it does not tell."""
-    given = {*_LEVEL[alert.level], "severity", *rule.fixed}
+    given = _known(alert, rule)
     words = {m[1] for m in FIELD.finditer(rule.description) if ":" not in m[1]} - {"value", "threshold"}
     for fault in proving(catalogue, alert, rule):
         told = fault.labels.get(alert.name) or ({},)

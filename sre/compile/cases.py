@@ -158,13 +158,20 @@ class Chapter:
 
     name: str
     cards: bool
+    usage: bool
     everything: bool
     baseline: bool
     dawn: int
 
     def reads(self, group: str) -> bool:
         """Whether its cases need the rules of a group."""
-        wanted = {"llm-fleet": True, "llm-engine": True, "llm-gpu": self.cards, "llm-baseline": self.baseline}
+        wanted = {
+            "llm-fleet": True,
+            "llm-engine": True,
+            "llm-gpu": self.cards,
+            "llm-usage": self.usage,
+            "llm-baseline": self.baseline,
+        }
         return self.everything or wanted.get(group, False)
 
 
@@ -191,7 +198,8 @@ class Chapters:
             "baseline" if baseline else "",
             case.fault.clock if case.timeline.dawn else "",
         ]
-        return Chapter("-".join(filter(None, parts)), cards, everything, baseline, case.timeline.dawn)
+        name, usage = "-".join(filter(None, parts)), topic == "usage"
+        return Chapter(name, cards, usage, everything, baseline, case.timeline.dawn)
 
     def _topic(self, case: Case) -> str:
         if not case.about:

@@ -107,6 +107,7 @@ class Expectations:
                 **proven.rule.fixed,
                 "severity": proven.rule.severity,
                 **self._place_labels(proven.alert, place),
+                **self._consumer_labels(proven.rule),
                 **more,
             }
             annotations = (
@@ -115,6 +116,11 @@ class Expectations:
             yield Fired(labels, annotations)
 
     # --- labels ---------------------------------------------------------------------------------------------
+
+    def _consumer_labels(self, rule: Rule) -> dict[str, str]:
+        """A rule about a team's replies names the team and its model."""
+        read = {name.partition(":")[0] for branch in rule.branches for name in references.series(branch)}
+        return {"model": self._pool.model, "consumer": self._site.team} if "consumer" in read else {}
 
     def _place_labels(self, alert: Alert, place: Place) -> dict[str, str]:
         pool, host = {"pool": self._pool.name, "team": self._pool.owner}, f"node-{place.replica}"

@@ -1,13 +1,19 @@
 """What a fleet's Prometheus holds of a simulated pool after its scrapes: every series by name, with its samples."""
 
 from collections.abc import Iterator
+from itertools import chain
 
 from sre.catalogue.model import Binding
 from sre.simulate.card_metrics import CardMetrics
+from sre.simulate.engine import Engine
 from sre.simulate.engine_metrics import EngineMetrics
 from sre.simulate.pool import Simulated
+from sre.simulate.samples import Samples
 from sre.simulate.site import Named, Site, series
 from sre.simulate.story import Place
+from sre.simulate.trimming import trimmed
+
+_REPLIES = "output_tokens"
 
 Block = tuple[Named, ...]
 """Series of one place; the same object wherever the same happens to it."""
@@ -32,9 +38,8 @@ class Exposition:
         """Every series that has a sample; ``cards`` says whether the GPU exporter's are wanted."""
         places = simulated.timeline.places
         for number, engine in enumerate(simulated.engines):
-            yield self._once(
-                (number, id(engine)), engine, self._engines.series(number, engine, places[Place(number)])
-            )
+            own = self._engines.series(number, engine, places[Place(number)])
+            yield self._once((number, id(engine)), engine, chain(own, self._replies(number, engine)))
         yield tuple(self._engines.bystanders(simulated.timeline.count))
         if self._cards and cards:
             for place, signals in simulated.cards.items():
@@ -50,18 +55,29 @@ class Exposition:
         return self._known[key][1]
 
     def _gateway(self, simulated: Simulated) -> Iterator[Named]:
-        if not self._usage:
-            return
+        for (signal, labels), samples in simulated.gateway.items():
+            yield from self._recorded(0, signal, "", labels, samples)
+
+    def _replies(self, number: int, engine: Engine) -> Iterator[Named]:
+        """Lengths of a replica's replies as its own instance of the gateway records them: one team sent them all."""
+        for (name, labels), samples in trimmed(engine.signals).items() if self._usage else ():
+            if name.startswith(_REPLIES):
+                yield from self._recorded(
+                    number, "usage_output_tokens", name.removeprefix(_REPLIES), labels, samples
+                )
+
+    def _recorded(
+        self, number: int, signal: str, suffix: str, labels: tuple[tuple[str, str], ...], samples: Samples
+    ) -> Iterator[Named]:
         target = {
             "job": self._site.usage_job,
-            "instance": "10.0.2.0:9109",
+            "instance": f"10.0.2.{number}:9109",
             "model": self._site.model,
             "team": self._site.team,
         }
-        for (signal, labels), samples in simulated.gateway.items():
-            for source in self._usage.signals.get(signal, ()):
-                own = {source.labels.get(label, label): value for label, value in labels}
-                yield series(source.metric, {**target, **own}), samples
+        for source in self._usage.signals.get(signal, ()) if self._usage else ():
+            own = {source.labels.get(label, label): value for label, value in labels}
+            yield series(source.metric + suffix, {**target, **own}), samples
 
 
 def _with_samples(named: Iterator[Named]) -> Block:

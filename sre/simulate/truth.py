@@ -98,6 +98,9 @@ _POOL: dict[str, Callable[[Readings], Reading]] = {
     "pool:output_tokens:mean1h_baseline": lambda r: r.baseline(_length(r)),
     "pool:finishes_length:ratio1h": lambda r: r.cut(),
     "pool:finishes_length:ratio1h_baseline": lambda r: r.baseline(cache(r.cut())),
+    # One team sends everything to a simulated pool.
+    "consumer:output_tokens:mean1h": _length,
+    "consumer:output_tokens:mean1h_baseline": lambda r: r.baseline(_length(r)),
     "model:usage_accounted:ratio30m": lambda r: r.recorded(),
 }
 """Every recorded series of pools and models whose number a sentence shows."""
