@@ -14,8 +14,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from sre import content
+from sre.catalogue.bindings import Binding
 from sre.catalogue.load import load as load_catalogue
-from sre.catalogue.model import Binding
 from sre.compile import grafana, operator, prometheus
 from sre.compile.compilation import Compilation, compile
 from sre.compile.plan import AlertRule, Plan, RecordRule

@@ -6,8 +6,9 @@ from pathlib import Path
 import pytest
 
 from sre import content
+from sre.catalogue.bindings import Binding, MetricSource
 from sre.catalogue.load import load
-from sre.catalogue.model import Binding, Catalogue, MetricSource
+from sre.catalogue.model import Catalogue
 from sre.compile.coverage import bounds_of, in_range
 from sre.fleet import Engine, Pool
 

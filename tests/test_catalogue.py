@@ -10,10 +10,11 @@ import yaml
 
 from sre import content
 from sre.catalogue.amounts import COUNTED, MEASURES
+from sre.catalogue.bindings import Binding
 from sre.catalogue.dashboard_model import Dashboard
 from sre.catalogue.faults import Fault
 from sre.catalogue.load import load
-from sre.catalogue.model import Alert, Binding, Record, Signal, Threshold
+from sre.catalogue.model import Alert, Record, Signal, Threshold
 from sre.catalogue.runbooks import Runbook
 from sre.compile import panels, text
 from sre.explain import written

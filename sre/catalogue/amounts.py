@@ -5,7 +5,7 @@ from collections.abc import Callable
 from decimal import Decimal
 from typing import Annotated, Any
 
-from pydantic import AfterValidator, BeforeValidator, Field
+from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field
 
 from sre import promql
 from sre.explain import objection
@@ -121,3 +121,9 @@ Release = Annotated[Text, AfterValidator(_release)]
 Metric = Annotated[str, AfterValidator(_metric)]
 Matchers = Annotated[str, AfterValidator(_matchers)]
 Scale = Annotated[Text, AfterValidator(_scale)]
+
+
+class Entry(BaseModel):
+    """An entry of the catalogue: read once, never changed, and nothing in it that nobody reads."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())

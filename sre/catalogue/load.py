@@ -9,10 +9,11 @@ from pydantic import BaseModel
 
 from sre import content, source
 from sre.catalogue import folders
+from sre.catalogue.bindings import Binding
 from sre.catalogue.dashboards import load_dashboards
 from sre.catalogue.entries import no_mapping, places_of, read_entry
 from sre.catalogue.faults import load_faults
-from sre.catalogue.model import GROUPS, Alert, Binding, Catalogue, Record, Signal, Threshold
+from sre.catalogue.model import GROUPS, Alert, Catalogue, Record, Signal, Threshold
 from sre.catalogue.review import review
 from sre.catalogue.runbooks import load_runbooks
 from sre.findings import Finding, Refused, errors

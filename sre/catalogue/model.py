@@ -1,19 +1,15 @@
-"""What the catalogue says: signals, recorded series, bindings, thresholds and alerts, as frozen models.
+"""What the catalogue says: signals, recorded series, thresholds and alerts, as frozen models.
 
 An entry is data with a name; adding an alert or an engine is adding an entry, never code.
 """
 
 import re
 from dataclasses import dataclass, field
-from decimal import Decimal
 from typing import Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
-    AfterValidator,
     AliasChoices,
-    BaseModel,
     BeforeValidator,
-    ConfigDict,
     Field,
     ValidationInfo,
     field_validator,
@@ -21,17 +17,15 @@ from pydantic import (
 )
 
 from sre.catalogue.amounts import (
+    Entry,
     LabelName,
     Line,
-    Matchers,
-    Metric,
     Number,
-    Release,
-    Scale,
     Seconds,
     Text,
     Unit,
 )
+from sre.catalogue.bindings import Binding
 from sre.explain import LOADED, objection
 from sre.findings import Finding
 from sre.source import show
@@ -48,25 +42,11 @@ def _branches(value: object) -> object:
     return (value,) if isinstance(value, str) else value
 
 
-def _bounds(values: tuple[Decimal, ...]) -> tuple[Decimal, ...]:
-    if values[0] <= 0 or list(values) != sorted(set(values)):
-        raise objection(
-            "the bounds do not rise from above 0",
-            "write them as the engine prints them, from the least to the last before +Inf",
-        )
-    return values
-
-
 Branches = Annotated[tuple[Line, ...], BeforeValidator(_branches)]
-Labels = dict[LabelName, LabelName]
 Name = Annotated[str, LOADED]
 
 
-class _Model(BaseModel):
-    model_config = ConfigDict(frozen=True, extra="forbid", protected_namespaces=())
-
-
-class Signal(_Model):
+class Signal(Entry):
     """A measured quantity, independent of who exposes it."""
 
     name: Name
@@ -86,7 +66,7 @@ class Signal(_Model):
     )
 
 
-class Record(_Model):
+class Record(Entry):
     """A recorded series. ``branches`` are PromQL with ``@signal`` and ``$macro``; the first that sees wins."""
 
     name: Name
@@ -106,7 +86,7 @@ class Record(_Model):
     group: Annotated[Group, LOADED] = "engine"
 
 
-class Threshold(_Model):
+class Threshold(Entry):
     """A promise (``objective``) or an operational limit, in base units, with the reason for its number."""
 
     name: Name
@@ -145,7 +125,7 @@ class Threshold(_Model):
         return self
 
 
-class Rule(_Model):
+class Rule(Entry):
     """One rule of an alert; what it leaves out is taken from the alert."""
 
     severity: Severity = Field(description="who is told, and how soon", examples=["page"])
@@ -167,7 +147,7 @@ class Rule(_Model):
     fault: str = Field("", description="the fault that must fire this rule")
 
 
-class Alert(_Model):
+class Alert(Entry):
     """A condition over recorded series, with its text, its reason and the fault that must fire it."""
 
     name: Name
@@ -223,101 +203,6 @@ class Alert(_Model):
         )
         # Frozen: what a rule leaves out is filled in once, here.
         self.__dict__["rules"] = tuple(rules)
-
-
-class Note(_Model):
-    """What changed with one release."""
-
-    since: Release = Field(description="the release that it begins with", examples=['"0.33.0"'])
-    text: Line = Field(description="what there is to know")
-
-
-class MetricSource(_Model):
-    """One raw metric behind a signal: ``since`` is the first release with it, ``until`` the first without."""
-
-    metric: Metric = Field(description="the name as it is exposed", examples=["vllm:num_requests_running"])
-    since: Release = Field("0", description="first release that has it")
-    until: Release | None = Field(None, description="first release without it")
-    matchers: Matchers = Field("", description="which of its series are meant")
-    scale: Scale | None = Field(None, description="what makes the signal's unit of the metric's")
-    labels: Labels = Field(default_factory=dict, description="label of the signal -> label of the metric")
-    image: Release | None = Field(None, description="release from which the exporter's image has it on")
-    chart: Release | None = Field(None, description="release from which the Helm chart has it on")
-    csv: str | None = Field(None, description="rest of the counters line that switches it on")
-    note: Note | None = Field(None, description="what a release changed about it")
-
-
-class Bounds(_Model):
-    """Upper bounds of a histogram's buckets, from one release on."""
-
-    since: Release = Field(description="the release that they begin with", examples=['"0.8.4"'])
-    le: Annotated[tuple[Decimal, ...], Field(min_length=1), AfterValidator(_bounds)] = Field(
-        description="without them nobody knows how exact a quantile is", examples=[[0.1, 0.5, 1]]
-    )
-
-
-class MemoryBudget(_Model):
-    """The share of a card that the engine reserves when nobody says otherwise, from one release on."""
-
-    since: Release = Field(description="the release that it begins with", examples=['"0.20.0"'])
-    default: Number = Field(gt=0, le=1, description="share of a card's memory", examples=["92%"])
-
-
-class Mark(_Model):
-    """Something that tells which release is running, though no signal is read from it: a metric or a label.
-
-    ``list`` names the counter list that has the metric on by default, where the exporter ships several.
-    """
-
-    metric: str = Field("", description="the metric that tells")
-    label: str = Field("", description="the label that tells")
-    since: Release = Field("0", description="first release that has it")
-    until: Release | None = Field(None, description="first release without it")
-    list: Literal["image", "chart"] | None = Field(None, description="the counter list that has it on")
-
-
-class Versions(_Model):
-    """The releases that were looked at."""
-
-    oldest: Release = Field(description="the first release that was looked at", examples=['"0.6.0"'])
-    newest: Release = Field(description="the last release that was looked at", examples=['"0.33.0"'])
-
-
-class Binding(_Model):
-    """How one engine, GPU exporter or usage exporter exposes the signals."""
-
-    kind: Line = Field(description="what a fleet file calls it", examples=["vllm"])
-    identify: Metric = Field(
-        description="a metric that nothing else exposes tells who answers",
-        examples=["vllm:cache_config_info"],
-    )
-    versions: Versions = Field(
-        description="metrics change their names from release to release",
-        examples=[{"oldest": "0.6.0", "newest": "0.33.0"}],
-    )
-    rank: tuple[LabelName, ...] = Field(
-        ("instance",), description="labels that tell engines of a replica apart"
-    )
-    labels: dict[str, tuple[LabelName, ...]] = Field(
-        default_factory=dict, description="our label -> what releases have called it"
-    )
-    signals: dict[str, Annotated[tuple[MetricSource, ...], Field(min_length=1)]] = Field(
-        description="without a metric behind them its alerts are blind",
-        examples=[{"running": [{"metric": "vllm:num_requests_running"}]}],
-    )
-    bounds: dict[str, tuple[Bounds, ...]] = Field(
-        default_factory=dict, description="buckets of the histograms, newest release first"
-    )
-    move_bound: tuple[Note, ...] = Field((), description="how a user moves a bound onto an objective")
-    bound_keys: dict[str, str] = Field(
-        default_factory=dict, description="histogram -> what the engine's flag calls it"
-    )
-    memory_budget: tuple[MemoryBudget, ...] = Field((), description="reserved share of a card, by release")
-    born_at_start: Release = Field(
-        "0", description="release from which counters and histograms exist before their first event"
-    )
-    memory_budget_label: str = Field("", description="label of `identify` that holds the share in use")
-    marks: tuple[Mark, ...] = Field((), description="what else tells the release")
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,8 @@ from decimal import Decimal
 
 from pydantic import ValidationError
 
-from sre.catalogue.model import Binding, Catalogue
+from sre.catalogue.bindings import Binding
+from sre.catalogue.model import Catalogue
 from sre.checks.engines import Engines, find_engines
 from sre.checks.eras import Era, at
 from sre.checks.live import Asking

@@ -4,7 +4,8 @@ from collections import defaultdict
 from dataclasses import dataclass
 
 from sre.answers import Labels
-from sre.catalogue.model import Binding, Catalogue
+from sre.catalogue.bindings import Binding
+from sre.catalogue.model import Catalogue
 from sre.prometheus import Server
 
 # Target labels that tell replicas, nodes or servers apart, never pools.

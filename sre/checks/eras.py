@@ -3,7 +3,7 @@
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 
-from sre.catalogue.model import Binding, Mark, MetricSource
+from sre.catalogue.bindings import Binding, Mark, MetricSource
 from sre.fleet.values import release
 
 Release = tuple[int, int, int]

@@ -10,7 +10,8 @@ from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import replace
 from decimal import Decimal
 
-from sre.catalogue.model import Binding, Catalogue
+from sre.catalogue.bindings import Binding
+from sre.catalogue.model import Catalogue
 from sre.checks.exposed import Exposed
 from sre.checks.live import card_id, finite
 from sre.checks.observation import Card, CardId, Observation, selectors

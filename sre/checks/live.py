@@ -7,7 +7,8 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 
 from sre.answers import Labels
-from sre.catalogue.model import Binding, Catalogue
+from sre.catalogue.bindings import Binding
+from sre.catalogue.model import Catalogue
 from sre.checks.observation import Card, CardId, Observation, Targets, selectors
 from sre.compile.identity import HOST_OF_INSTANCE, Identity
 from sre.findings import Finding

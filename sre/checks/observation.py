@@ -5,7 +5,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 
 from sre.answers import LoadedGroup
-from sre.catalogue.model import Binding, MetricSource, Signal
+from sre.catalogue.bindings import Binding, MetricSource
+from sre.catalogue.model import Signal
 
 CardId = tuple[str, str]
 """(uuid, MIG instance or empty): what stays the same over reboots."""

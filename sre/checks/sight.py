@@ -5,7 +5,8 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from sre.catalogue import references
-from sre.catalogue.model import Catalogue, MetricSource
+from sre.catalogue.bindings import MetricSource
+from sre.catalogue.model import Catalogue
 from sre.checks.eras import Era, at, era_of
 from sre.checks.needs import Read, needs
 from sre.checks.observation import CardId, Observation, selector

@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 from decimal import Decimal
 
-from sre.catalogue.model import Alert, Binding, Catalogue, Threshold
+from sre.catalogue.bindings import Binding
+from sre.catalogue.model import Alert, Catalogue, Threshold
 from sre.compile.alerts import patience
 from sre.compile.coverage import bounds_of, in_range
 from sre.compile.plan import Plan

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 
 from sre.catalogue import references
-from sre.catalogue.model import MetricSource
+from sre.catalogue.bindings import MetricSource
 from sre.compile.plan import Plan, RecordRule
 from sre.promql import series_read
 from sre.write import Artefact

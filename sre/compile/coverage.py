@@ -8,7 +8,8 @@ from dataclasses import dataclass
 from enum import IntEnum
 
 from sre.catalogue import references
-from sre.catalogue.model import Binding, Catalogue, MetricSource, Threshold
+from sre.catalogue.bindings import Binding, MetricSource
+from sre.catalogue.model import Catalogue, Threshold
 from sre.compile.thresholds import threshold_value
 from sre.fleet import Fleet, Pool
 from sre.fleet.values import covers, release

@@ -14,7 +14,7 @@ from functools import reduce
 from types import MappingProxyType
 from typing import Self
 
-from sre.catalogue.model import Binding, MetricSource
+from sre.catalogue.bindings import Binding, MetricSource
 from sre.promql import MATCHERS, STRING, all_of, quote
 
 _MACRO = re.compile(r"\$([a-z_]+)")

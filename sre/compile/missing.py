@@ -3,7 +3,8 @@
 from collections.abc import Iterator
 
 from sre.catalogue import references
-from sre.catalogue.model import Binding, Catalogue, Signal
+from sre.catalogue.bindings import Binding
+from sre.catalogue.model import Catalogue, Signal
 from sre.compile.coverage import Coverage, State
 from sre.compile.expansion import Exposure
 from sre.compile.plan import PlannedAlert, RecordRule

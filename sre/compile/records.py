@@ -5,7 +5,8 @@ from collections.abc import Iterator
 from decimal import Decimal
 
 from sre.catalogue import references
-from sre.catalogue.model import Binding, Catalogue, Record, Threshold
+from sre.catalogue.bindings import Binding
+from sre.catalogue.model import Catalogue, Record, Threshold
 from sre.compile import hours
 from sre.compile.coverage import Coverage, State
 from sre.compile.expansion import Exposure, Rename

@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from dataclasses import replace
 from functools import cached_property
 
-from sre.catalogue.model import Binding
+from sre.catalogue.bindings import Binding
 from sre.compile.coverage import bounds_of
 from sre.compile.plan import Plan
 from sre.compile.thresholds import threshold_value

@@ -2,7 +2,8 @@
 
 from decimal import Decimal
 
-from sre.catalogue.model import Binding, Catalogue, Threshold
+from sre.catalogue.bindings import Binding
+from sre.catalogue.model import Catalogue, Threshold
 from sre.fleet import Fleet, Pool
 from sre.fleet.values import release
 

@@ -3,7 +3,7 @@
 from collections.abc import Iterable, Iterator
 from functools import cache
 
-from sre.catalogue.model import Binding, MetricSource
+from sre.catalogue.bindings import Binding, MetricSource
 from sre.fleet.values import covers
 from sre.simulate.gpu import WINDOW
 from sre.simulate.replica import Key

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from functools import cache
 
-from sre.catalogue.model import Binding, MetricSource
+from sre.catalogue.bindings import Binding, MetricSource
 from sre.fleet.values import covers, release
 from sre.simulate.engine import GAUGES, Engine
 from sre.simulate.replica import Key

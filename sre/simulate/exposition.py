@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from itertools import chain
 
-from sre.catalogue.model import Binding
+from sre.catalogue.bindings import Binding
 from sre.simulate.card_metrics import CardMetrics
 from sre.simulate.engine import Engine
 from sre.simulate.engine_metrics import EngineMetrics
