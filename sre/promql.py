@@ -42,6 +42,7 @@ def replacement(text: str) -> str:
     return quote(text.replace("$", "$$"))
 
 
+@cache
 def check(expr: str) -> str | None:
     """What the parser objects to, or None."""
     try:
