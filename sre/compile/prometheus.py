@@ -15,8 +15,18 @@ HEADER = "# Written by `sre generate`; edit the fleet file or a catalogue of you
 class _Dumper(yaml.CSafeDumper):
     """Block style, no aliases, keys in the order given: the same plan gives the same bytes."""
 
-    def ignore_aliases(self, data: object) -> bool:
-        return True
+    def represent_data(self, data: object) -> yaml.Node:
+        """As PyYAML does it, without asking of each of many thousand texts whether it has been seen before."""
+        if type(data) is str:
+            return yaml.ScalarNode("tag:yaml.org,2002:str", data)
+        if isinstance(data, dict):
+            pairs = [(self.represent_data(key), self.represent_data(value)) for key, value in data.items()]
+            return yaml.MappingNode("tag:yaml.org,2002:map", pairs, flow_style=False)
+        if isinstance(data, list | tuple):
+            items = list(map(self.represent_data, data))
+            return yaml.SequenceNode("tag:yaml.org,2002:seq", items, flow_style=False)
+        node: yaml.Node = super().represent_data(data)
+        return node
 
 
 def dump(data: object) -> str:
