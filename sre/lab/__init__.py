@@ -1,0 +1,1 @@
+"""Proofs that run: the compiled rules in real programs, with every fault struck and healed."""
