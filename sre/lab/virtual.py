@@ -10,6 +10,7 @@ from sre.compile.compilation import Compilation
 from sre.compile.plan import Plan
 from sre.compile.proofs import Prover
 from sre.compile.representatives import representatives
+from sre.findings import Refused
 from sre.lab import promtool
 from sre.lab.exam import QUESTIONS, Exam
 from sre.lab.verdicts import Proof, Silence, Verdict
@@ -28,6 +29,8 @@ def prove(compiled: Compilation, wanted: Wanted, watch: Watch) -> Proof:
     """
     program = promtool.find()
     exams = list(_exams(compiled.plan, wanted))
+    if missed := list(wanted.missed(exam.case for exam in exams)):
+        raise Refused(missed)
     with tempfile.TemporaryDirectory(prefix="sre-prove-") as name:
         folder = Path(name)
         _write_rules(compiled, exams, folder)

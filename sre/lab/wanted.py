@@ -1,6 +1,6 @@
 """What of a proof is asked for: everything, or some alerts and faults by name."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 from sre.catalogue.model import Catalogue
@@ -23,12 +23,24 @@ class Wanted:
 
     def case(self, case: Case) -> bool:
         """Whether a story has to be run: its fault is named, or an alert that it is about."""
-        about = {proven.alert.name for proven in (*case.rules, *case.about)}
-        return self.everything or case.fault.name in self.faults or bool(about & self.alerts)
+        return self.everything or case.fault.name in self.faults or bool(_about(case) & self.alerts)
+
+    def missed(self, cases: Iterable[Case]) -> Iterator[Finding]:
+        """What is asked for by name, and none of the stories shows."""
+        cases = list(cases)
+        why, fix = "nothing could be proven of it", "leave it out, or declare what it needs in the fleet file"
+        for name in sorted(self.faults - {case.fault.name for case in cases}):
+            yield Finding("--only", f"`{name}` cannot happen to this fleet", why, fix)
+        for name in sorted(self.alerts - {name for case in cases for name in _about(case)}):
+            yield Finding("--only", f"`{name}` sees nothing in this fleet", why, fix)
 
     def verdict(self, verdict: Verdict) -> bool:
         """Whether a line has to be shown."""
         return self.everything or verdict.fault in self.faults or verdict.alert in self.alerts
+
+
+def _about(case: Case) -> set[str]:
+    return {proven.alert.name for proven in case.about}
 
 
 def read(names: Iterable[str], catalogue: Catalogue) -> Wanted:
