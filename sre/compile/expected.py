@@ -15,7 +15,7 @@ from sre.compile.coverage import State
 from sre.compile.plan import Plan
 from sre.compile.thresholds import threshold_value
 from sre.fleet import Pool
-from sre.simulate.site import Site, uuid
+from sre.simulate.site import Site
 from sre.simulate.story import Place
 from sre.simulate.truth import Truth
 
@@ -89,7 +89,7 @@ class Expectations:
             if proven.alert.name == name and (
                 proven in must or self._beside(proven, fault, truth, places[0], index)
             ):
-                for place in _places(proven.alert, places):
+                for place in places_of(proven.alert, places):
                     yield from self._fired(proven, fault, truth, place, index)
 
     def _beside(self, proven: Proven, fault: Fault, truth: Truth, place: Place, index: int) -> bool:
@@ -102,14 +102,7 @@ class Expectations:
         )
 
     def _fired(self, proven: Proven, fault: Fault, truth: Truth, place: Place, index: int) -> Iterator[Fired]:
-        for more in fault.labels.get(proven.alert.name, ({},)):
-            labels = {
-                **proven.rule.fixed,
-                "severity": proven.rule.severity,
-                **self._place_labels(proven.alert, place),
-                **self._consumer_labels(proven.rule),
-                **more,
-            }
+        for _, labels in self.labels(proven, fault, place):
             annotations = (
                 self._annotations(proven, fault, labels, truth, place, index) if fault.numbers else None
             )
@@ -117,13 +110,32 @@ class Expectations:
 
     # --- labels ---------------------------------------------------------------------------------------------
 
+    def labels(
+        self, proven: Proven, fault: Fault, place: Place
+    ) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
+        """For each alert that a rule fires at a place: what tells it from others of its name, and all its labels."""
+        for more in fault.labels.get(proven.alert.name, ({},)):
+            own, consumer = (
+                {**proven.rule.fixed, "severity": proven.rule.severity},
+                self._consumer_labels(proven.rule),
+            )
+            yield (
+                {**own, **consumer, **more},
+                {
+                    **own,
+                    **self._place_labels(proven.alert, place),
+                    **consumer,
+                    **more,
+                },
+            )
+
     def _consumer_labels(self, rule: Rule) -> dict[str, str]:
         """A rule about a team's replies names the team and its model."""
         read = {name.partition(":")[0] for branch in rule.branches for name in references.series(branch)}
         return {"model": self._pool.model, "consumer": self._site.team} if "consumer" in read else {}
 
     def _place_labels(self, alert: Alert, place: Place) -> dict[str, str]:
-        pool, host = {"pool": self._pool.name, "team": self._pool.owner}, f"node-{place.replica}"
+        pool, host = {"pool": self._pool.name, "team": self._pool.owner}, self._site.host(place.replica)
         replica = self._site.replica(place.replica)
         on_kubernetes = self._plan.identity.kind == "kubernetes"
         match alert.level:
@@ -141,7 +153,7 @@ class Expectations:
             case "gpu":
                 owner = {k: replica[k] for k in (("namespace", "pod") if on_kubernetes else ("instance",))}
                 card = {
-                    "uuid": uuid(place),
+                    "uuid": self._site.uuid(place),
                     "gpu": str(place.card),
                     "gpu_model": "NVIDIA H100 80GB HBM3",
                     "host": host,
@@ -234,7 +246,7 @@ def _written(value: float | None, unit: str) -> str:
     return "unknown" if value is None else text.format_value(value, unit)
 
 
-def _places(alert: Alert, places: tuple[Place, ...]) -> Iterator[Place]:
+def places_of(alert: Alert, places: tuple[Place, ...]) -> Iterator[Place]:
     """Places on the alert's level: every card, or each replica or host once, or the pool."""
     if alert.level == "gpu":
         yield from (place for place in places if place.card is not None)

@@ -17,7 +17,7 @@ class Plot(Site):
         """Target labels of a replica, as a scrape configuration gives them."""
         target = {"job": self.engine, self.pool_label: self.pool}
         if self.identity == "host":
-            return {**target, "instance": f"{self.node(number)}:8000"}
+            return {**target, "instance": f"{self.host(number)}:8000"}
         return {**target, "instance": f"{self._address(0, number)}:8000", **self._pod(number)}
 
     def exporter(self, number: int) -> dict[str, str]:
@@ -31,11 +31,11 @@ class Plot(Site):
         """A replica's pod."""
         return f"{self.pool}-{number}"
 
-    def node(self, number: int) -> str:
+    def host(self, number: int) -> str:
         """A replica's host."""
         return f"node-{self.first + number}"
 
-    def card(self, place: Place) -> str:
+    def uuid(self, place: Place) -> str:
         """A card's identity, as a driver writes it."""
         return f"GPU-{self.first + place.replica:08x}-0000-4000-8000-{place.card or 0:012x}"
 

@@ -124,9 +124,9 @@ class CardMetrics:
         return {
             **self._site.exporter(place.replica),
             "gpu": index,
-            "UUID": self._site.card(place),
+            "UUID": self._site.uuid(place),
             "modelName": "NVIDIA H100 80GB HBM3",
-            **dict.fromkeys(hosts[:1], self._site.node(place.replica)),
+            **dict.fromkeys(hosts[:1], self._site.host(place.replica)),
             **dict.fromkeys(driver, "580.105.08"),
         }
 

@@ -1,0 +1,227 @@
+"""The live proof: every fault at once on real sockets, in real programs, until its alerts have fired and resolved."""
+
+import re
+import time
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
+from decimal import Decimal
+from math import ceil, floor
+from pathlib import Path
+
+from sre.catalogue.model import Catalogue
+from sre.compile.plan import Group, Plan, RecordRule
+from sre.compile.planning import make_plan
+from sre.findings import Finding, Unreachable
+from sre.fleet import Fleet
+from sre.fleet.receivers import Receivers
+from sre.lab.clock import Clock
+from sre.lab.deliveries import Deliveries
+from sre.lab.history import History
+from sre.lab.judging import Judge
+from sre.lab.pages import Page, serve
+from sre.lab.programs import find, folder
+from sre.lab.routes import routes
+from sre.lab.scaling import Pace
+from sre.lab.scenes import Labels, Scene, live_fleet, parts, stage
+from sre.lab.stack import Stack, stack
+from sre.lab.verdicts import Proof
+from sre.lab.wanted import Wanted
+
+PACE = 60
+"""Lab seconds in a real one: a scrape every half second where the fleet has one every thirty."""
+
+LATE = 2
+"""Scrapes that live time may be later than virtual time: one for the scrape that had just happened when the fault
+struck, one for the evaluation behind it."""
+
+_HEALTH = 420
+"""Seconds of health that are scraped before the faults."""
+_DISCOVERY = 12.0
+"""Real seconds that Prometheus may take to see that a target has gone: it looks at its targets every five, twice."""
+_PATIENCE = 90.0
+_POLL = 0.5
+_MISSED = 0.05
+"""Share of evaluations that may be skipped before times mean nothing any more."""
+_CONSTANT = re.compile(r"vector\([\d.]+\)")
+_CONSTANT_EVERY = 120
+
+Watch = Callable[[int, int, str], None]
+"""Told again and again: how many are done, of how many, and what is going on."""
+
+
+def prove(
+    fleet: Fleet,
+    catalogue: Catalogue,
+    wanted: Wanted,
+    watch: Watch,
+    listed: frozenset[str] | None = None,
+    receivers: Receivers | None = None,
+    pace: int = PACE,
+    path: str | None = None,
+) -> Proof:
+    """Everything that is wanted, proven live. ``path`` stands in for PATH.
+
+    Raises ``Refused`` for missing programs and rules that cannot be scaled, ``Unreachable`` where a program dies or
+    the machine cannot hold the pace.
+    """
+    files = find("prometheus", "promtool", "alertmanager", path=path)
+    found = tuple(parts(fleet, catalogue, listed, wanted))
+    plan = make_plan(live_fleet(fleet, found), catalogue, listed)
+    interval = int(plan.fleet.evaluation_interval)
+    # Before anything is started: what cannot be scaled is told at once.
+    _scaled(plan, Pace(pace))
+    scenes = stage(plan, found, _HEALTH // interval, ceil(_DISCOVERY * pace / interval) + 2 * LATE)
+    with folder() as where:
+        run = _Run(plan, scenes, pace, watch)
+        run.backfill(files["promtool"], where)
+        with (
+            serve(run.page, post=run.deliveries.take) as address,
+            stack(
+                where, files, Pace(pace), interval, routes(plan, receivers, Pace(pace), address)
+            ) as programs,
+        ):
+            return run.play(programs, address.removeprefix("http://"))
+
+
+def _scaled(plan: Plan, pace: Pace) -> list[dict[str, object]]:
+    return list(pace.groups(_unhurried(plan.groups)))
+
+
+def _unhurried(groups: Iterable[Group]) -> Iterator[Group]:
+    """What the fleet file says never changes: it is told as often as a series must be told to live."""
+    for group in groups:
+        constant = tuple(r for r in group.rules if isinstance(r, RecordRule) and _CONSTANT.fullmatch(r.expr))
+        if constant:
+            slow = max(group.interval, _CONSTANT_EVERY)
+            yield replace(group, name=f"{group.name}-constants", interval=slow, rules=constant)
+        rest = tuple(rule for rule in group.rules if rule not in constant)
+        if rest:
+            yield replace(group, rules=rest)
+
+
+@dataclass
+class _Run:
+    plan: Plan
+    scenes: tuple[Scene, ...]
+    pace: int
+    watch: Watch
+    deliveries: Deliveries = field(default_factory=Deliveries)
+
+    def __post_init__(self) -> None:
+        interval = int(self.plan.fleet.evaluation_interval)
+        self.start = self.scenes[0].timeline.start
+        self.begin = self.start - _HEALTH // interval
+        self.clock = Clock(time.time, Pace(self.pace).real(interval), self.begin)
+        self._minute = 60 / interval
+        self._by_path = {path: scene for scene in self.scenes for path in scene.targets}
+        self._gone: frozenset[str] | None = None
+
+    def page(self, path: str) -> Page | None:
+        """What a target answers now."""
+        scene = self._by_path.get(path)
+        return scene.page(path, self.clock.scrape(path)) if scene else None
+
+    def backfill(self, promtool: str, where: Path) -> None:
+        """The past that baselines need, in Prometheus' data folder."""
+        self.watch(0, len(self.scenes), "recording the past")
+        past, data, step = where / "past", where / "data", self.clock.step
+        past.mkdir()
+        data.mkdir()
+        origin = Decimal(f"{time.time():.3f}") - self.begin * step
+        History(self.plan, promtool, past).write(
+            self.scenes, self.begin, {"origin": origin, "step": step}, data
+        )
+
+    def play(self, programs: Stack, address: str) -> Proof:
+        """Health, the faults, and their mending, until everything has resolved."""
+        self.watch(0, len(self.scenes), "waiting for every target to be scraped")
+        self._discover(programs, address)
+        self._await_targets(programs)
+        origin = self.clock.start(self.begin)
+        programs.load(_scaled(self.plan, Pace(self.pace, origin)))
+        while not self._over(firing := self._firing(programs)):
+            self._discover(programs, address)
+            self._mend(firing)
+            self._tell(firing)
+            time.sleep(_POLL)
+        # An alert has resolved when an evaluation has gone by without it.
+        time.sleep(2 * LATE * float(self.clock.step))
+        programs.check()
+        self._check_pace(programs)
+        return Judge(self.scenes, self.clock, programs.server, self.deliveries.all, LATE).proof()
+
+    def _discover(self, programs: Stack, address: str) -> None:
+        at = floor(self.clock.index)
+        gone = frozenset(path for path, scene in self._by_path.items() if scene.targets[path].gone(at))
+        if gone != self._gone:
+            found = (scene.targets[path].place for path, scene in self._by_path.items() if path not in gone)
+            programs.discover(found, address)
+            self._gone = gone
+
+    def _await_targets(self, programs: Stack) -> None:
+        wanted, end = len(self._by_path), time.monotonic() + _PATIENCE
+        while sum(sample.value for sample in programs.server.query('sum(up{job!="lab"})')) < wanted:
+            programs.check()
+            if time.monotonic() > end:
+                what = f"after {_PATIENCE:g} s it has not scraped all {wanted} targets"
+                raise Unreachable([_busy(what, self.pace)])
+            time.sleep(_POLL)
+
+    def _firing(self, programs: Stack) -> dict[int, list[Labels]]:
+        """Labels of what fires now, by the number of the scene."""
+        programs.check()
+        found: dict[int, list[Labels]] = {number: [] for number in range(len(self.scenes))}
+        for sample in programs.server.query('ALERTS{alertstate="firing"}'):
+            for number, scene in enumerate(self.scenes):
+                if scene.owns(dict(sample.labels)):
+                    found[number].append(sample.labels)
+        return found
+
+    def _mend(self, firing: dict[int, list[Labels]]) -> None:
+        now = floor(self.clock.index)
+        for number, scene in enumerate(self.scenes):
+            if scene.mended is not None or not scene.mendable:
+                continue
+            fired = all(promise.kept(firing[number]) for promise in scene.promises)
+            slow = ceil(_DISCOVERY / float(self.clock.step)) if scene.leaves else 0
+            if (fired and now >= scene.shown) or now >= scene.due + LATE + slow:
+                scene.mend(now + 2)
+
+    def _over(self, firing: dict[int, list[Labels]]) -> bool:
+        now = self.clock.index
+        return now >= self.scenes[0].timeline.count - 2 * LATE or all(
+            self._shown(scene, firing[number], now) for number, scene in enumerate(self.scenes)
+        )
+
+    def _shown(self, scene: Scene, firing: list[Labels], now: float) -> bool:
+        if scene.mended is None:
+            return not scene.mendable and now > scene.due + LATE
+        if now > scene.mended + scene.resolving + ceil(_DISCOVERY / float(self.clock.step)):
+            return True
+        return now > scene.mended + LATE and not firing
+
+    def _tell(self, firing: dict[int, list[Labels]]) -> None:
+        now = self.clock.index
+        done = sum(self._shown(scene, firing[number], now) for number, scene in enumerate(self.scenes))
+        count = sum(map(len, firing.values()))
+        minutes = (now - self.start) / self._minute
+        self.watch(done, len(self.scenes), f"minute {minutes:.0f} of the faults, {count} alerts fire")
+
+    def _check_pace(self, programs: Stack) -> None:
+        """Raises ``Unreachable`` where Prometheus skipped evaluations, so that times would be the machine's own."""
+        shares = programs.server.query(
+            "max(prometheus_rule_group_iterations_missed_total / (prometheus_rule_group_iterations_total > 0))"
+        )
+        missed = max((sample.value for sample in shares), default=0.0)
+        if missed > _MISSED:
+            what = f"it skipped {missed:.0%} of the evaluations of a rule group"
+            raise Unreachable([_busy(what, self.pace)])
+
+
+def _busy(what: str, pace: int) -> Finding:
+    return Finding(
+        "prometheus",
+        f"{what}: the machine is too slow, or too busy, for {pace} seconds in one",
+        "times to fire would be the machine's, not the alerts'; nothing is shown of them",
+        f"run it again with a slower pace, such as --pace {max(1, pace // 2)}, or while the machine is idle",
+    )
