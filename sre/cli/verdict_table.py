@@ -52,7 +52,10 @@ def _table(proof: Proof) -> Table:
     for name in columns:
         number = name in _NUMBERS
         table.add_column(
-            name, justify="right" if number else "left", no_wrap=number or name == "alert", overflow="fold"
+            name,
+            justify="right" if number else "left",
+            no_wrap=number or name in ("alert", "fault"),
+            overflow="fold",
         )
     for verdict in proof.verdicts:
         table.add_row(*(cell(verdict) for cell in columns.values()))
