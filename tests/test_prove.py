@@ -146,6 +146,19 @@ def test_without_promtool_it_names_the_command_that_installs_it(fleet: Path) -> 
     assert "apt-get install --no-install-recommends prometheus" in refused.output
 
 
+def test_a_temporary_folder_that_takes_nothing_is_refused(fleet: Path) -> None:
+    """A full disk is told as one, with what to do."""
+    # Python and promtool alike keep what is temporary where TMPDIR says; a file's size is limited as on a full disk.
+    limited = f"ulimit -f 8; exec {sys.executable} -m sre.cli prove {fleet} --only overload"
+    refused = subprocess.run(
+        ["bash", "-c", limited], cwd=ROOT, capture_output=True, text=True, check=False, timeout=120
+    )
+    assert refused.returncode == 2, refused.stderr
+    assert "the proofs cannot be run there: File too large" in refused.stderr
+    assert "TMPDIR=" in refused.stderr
+    assert "Traceback" not in refused.stderr
+
+
 DYING = """\
 #!/bin/sh
 case $3 in 1.test.yaml) kill -9 $$;; esac

@@ -57,7 +57,12 @@ def _table(proof: Proof) -> Table:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
     for name in columns:
         number = name in _NUMBERS
-        table.add_column(name, justify="right" if number else "left", no_wrap=number, overflow="fold")
+        table.add_column(
+            name,
+            justify="right" if number else "left",
+            no_wrap=number or name in ("alert", "fault"),
+            overflow="fold",
+        )
     for verdict in proof.verdicts:
         table.add_row(*(cell(verdict) for cell in columns.values()))
     return table
@@ -74,7 +79,7 @@ def _resolved(verdict: Verdict) -> Text:
     if verdict.seconds_to_resolve is None:
         return Text(_NEVER, "red") if verdict.healed else Text("not mended", "dim")
     return Text(
-        format_duration(verdict.seconds_to_resolve) if verdict.seconds_to_resolve else "before", "green"
+        format_duration(verdict.seconds_to_resolve) if verdict.seconds_to_resolve else "by itself", "green"
     )
 
 
