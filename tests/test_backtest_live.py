@@ -35,7 +35,7 @@ FLEET = {
     ],
 }
 FAULTS = {"chat.70b": ("overload", "thermal_throttle"), "extract-8b": ("engine_unreachable", "kv_thrash")}
-HEALTHY, FAULTY, SILENT = 8, 12, 6
+HEALTHY, FAULTY, SILENT = 12, 12, 6
 """Scrapes before a fault, with it, and none at all; a scrape is a second long here, and 30 s in the simulation."""
 
 
@@ -71,10 +71,12 @@ def told():
         for number, name in enumerate(FAULTS[pool.name]):
             for text, samples in simulated(plan, pool, catalogue.faults[name]):
                 # Every simulated pool has its pods under the same names.
-                values = found.setdefault(text.replace("replica-", f"{pool.name}-"), [])
+                values = found.setdefault((pool.name, text.replace("replica-", f"{pool.name}-")), [])
                 values += [None] * (number * length - len(values))
                 values += [samples.at(index) for index in range(HEALTHY + FAULTY)]
-    return {text: [*values, *values[: HEALTHY - 2]] for text, values in found.items()}
+    story = {text: [*values, *values[: HEALTHY - 2]] for (_, text), values in found.items()}
+    # A server that scrapes writes `up` of every target, also while one pool says nothing.
+    return {**story, 'up{job="node",instance="node-0"}': [1.0] * max(map(len, story.values()))}
 
 
 def simulated(plan, pool, fault):

@@ -29,6 +29,7 @@ class Course:
     labels: Mapping[str, str]
     interval: int
     spans: tuple[Span, ...]
+    mark: str = ""
 
 
 class Evaluation:
@@ -42,19 +43,20 @@ class Evaluation:
         self._leads = dict[str, int]()
         self._copied = set[str]()
 
-    def run(self, steps: Collection[Step], tell: Callable[[str], None]) -> list[Course]:
-        """Evaluate the steps in their order. ``tell`` hears the name of each rule before it is evaluated."""
+    def run(self, steps: Collection[Step], tell: Callable[[int, int], None]) -> list[Course]:
+        """Evaluate the steps in their order. ``tell`` hears how many are done, of how many."""
         for step in steps:
             for name in step.parts:
                 self._leads[name] = max(self._leads.get(name, 0), step.lead)
         courses = list[Course]()
-        for step in steps:
-            tell(step.placed.name)
+        for number, step in enumerate(steps):
+            tell(number, len(steps))
             self._copy(step)
             if step.placed.record:
                 self._record(step)
             else:
                 courses += self._follow(step)
+        tell(len(steps), len(steps))
         return courses
 
     def _copy(self, step: Step) -> None:
@@ -91,7 +93,7 @@ class Evaluation:
         patience = Patience(rule.for_ * 1000, rule.keep_firing_for * 1000)
         for key, times in sorted(found.items()):
             course = spans(evaluations, frozenset(times), patience)
-            yield Course(rule, dict(key), slots.step, course)
+            yield Course(rule, dict(key), slots.step, course, step.placed.mark)
 
     def _asked(self, step: Step) -> tuple[Server, str]:
         return (

@@ -25,11 +25,12 @@ _NAME = re.compile(rf"{STRING}|[a-zA-Z_:][\w:]*")
 
 @dataclass(frozen=True)
 class Placed:
-    """A rule with its group's name and interval."""
+    """A rule with its group's name and interval; ``mark`` is the variant that it belongs to, empty for the real one."""
 
     rule: RecordRule | AlertRule
     group: str
     interval: int
+    mark: str = ""
 
     @property
     def name(self) -> str:
@@ -76,35 +77,30 @@ def needed(rules: Iterable[Placed], alerts: Collection[str], recorded: Collectio
 
 
 def varied(
-    rules: Collection[Placed], threshold: str, factor_of: Mapping[str, str], mark: str
+    rules: Collection[Placed], threshold: str, exprs: Mapping[str, str], mark: str
 ) -> tuple[Placed, ...]:
-    """The rules that depend on a threshold, under names of their own, with other numbers for it.
+    """The alerts, and the records that depend on a threshold under names of their own, with other numbers for it.
 
-    ``factor_of`` gives the new expression of the threshold's rule for each pool.
+    ``exprs`` has the threshold's new expression for each pool.
     """
-    changed = {threshold}
-    while more := {
-        one.name
-        for one in rules
-        if one.record and one.name not in changed and changed & reaches(one.rule.expr).keys()
-    }:
-        changed |= more
+    changed = _dependents(rules, threshold)
     names = {name: f"{name}:{mark}" for name in changed}
     found = list[Placed]()
     for one in rules:
-        rule = one.rule
-        if isinstance(rule, RecordRule):
-            if rule.record in changed:
-                expr = (
-                    factor_of.get(rule.labels.get("pool", ""), rule.expr)
-                    if rule.record == threshold
-                    else rule.expr
-                )
-                new = replace(rule, record=names[rule.record], expr=renamed(expr, names))
-                found.append(replace(one, rule=new))
-        elif changed & reaches(rule.expr).keys():
-            found.append(replace(one, rule=replace(rule, expr=renamed(rule.expr, names))))
+        rule, expr = one.rule, renamed(one.rule.expr, names)
+        if isinstance(rule, AlertRule):
+            found.append(replace(one, rule=replace(rule, expr=expr), mark=mark))
+        elif rule.record in changed:
+            expr = exprs[rule.labels.get("pool", "")] if rule.record == threshold else expr
+            found.append(replace(one, rule=replace(rule, record=names[rule.record], expr=expr), mark=mark))
     return tuple(found)
+
+
+def _dependents(rules: Collection[Placed], record: str) -> set[str]:
+    changed, read = {record}, [(one.record, reaches(one.rule.expr).keys()) for one in rules if one.record]
+    while more := {name for name, names in read if name not in changed and changed & names}:
+        changed |= more
+    return changed
 
 
 def renamed(expr: str, names: Mapping[str, str]) -> str:

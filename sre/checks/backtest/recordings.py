@@ -49,8 +49,13 @@ class Recordings:
         return coverage(server, self.heartbeat, grid(begin, end, self.interval, self.phases[STATIC]))
 
 
-def find(plan: Plan, server: Server, period: Period, *, raw: bool = False) -> Recordings:
-    """Look at the server; ``raw`` lets nothing count as recorded. Raises ``Unreachable``, also for the wrong server."""
+def find(
+    plan: Plan, server: Server, period: Period, *, raw: bool = False, moving: frozenset[str] = frozenset()
+) -> Recordings:
+    """Look at the server; ``raw`` lets nothing count as recorded, ``moving`` nothing that depends on these series.
+
+    Raises ``Unreachable``, also for the wrong server.
+    """
     interval = next(group.interval for group in plan.groups if group.name == STATIC) * 1000
     phases = {group.name: _phase(group, server, period) for group in plan.groups}
     # A range is closed at its beginning until Prometheus 3: the evaluation before must not lie in it.
@@ -60,11 +65,13 @@ def find(plan: Plan, server: Server, period: Period, *, raw: bool = False) -> Re
     times = coverage(server, ran, slots), coverage(server, scraped, slots)
     _refuse_nothing(plan, server, period, *times)
     recorded = not raw and len(times[0].seen) >= _NEARLY * len(times[1].seen)
-    names = held(plan, server.rules()) if recorded else frozenset[str]()
+    names = held(plan, server.rules(), moving) if recorded else frozenset[str]()
     return Recordings(names, phases, ran if recorded else scraped, interval)
 
 
-def held(plan: Plan, loaded: tuple[LoadedGroup, ...] | None) -> frozenset[str]:
+def held(
+    plan: Plan, loaded: tuple[LoadedGroup, ...] | None, moving: frozenset[str] = frozenset()
+) -> frozenset[str]:
     """Records that mean on the server what they mean here, with everything behind them.
 
     ``loaded`` is what the server evaluates. One that evaluates none of it is believed to hold what others have
@@ -82,6 +89,7 @@ def held(plan: Plan, loaded: tuple[LoadedGroup, ...] | None) -> frozenset[str]:
         other = {r.record for r in rules if not _is_loaded(r, exprs)}
     else:
         other = {r.record for r in rules if r.record.endswith(":threshold")}
+    other |= moving
     while more := {r.record for r in rules if r.record not in other and other & reaches(r.expr).keys()}:
         other |= more
     static = {r.record for g in plan.groups if g.name == STATIC for r in g.rules if isinstance(r, RecordRule)}

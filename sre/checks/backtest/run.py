@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from sre.checks.backtest import recordings
 from sre.checks.backtest.evaluation import Course, Evaluation
 from sre.checks.backtest.history import Coverage
-from sre.checks.backtest.program import Placed, needed, ordered, placed_rules
+from sre.checks.backtest.program import needed, ordered, placed_rules
 from sre.checks.backtest.recordings import Period
 from sre.checks.backtest.scratch import scratch
+from sre.checks.backtest.sweep import Sweep
 from sre.compile.plan import Plan
 from sre.findings import Finding
 from sre.prometheus import Server
@@ -34,17 +35,18 @@ def replay(
     period: Period,
     alerts: Collection[str],
     *,
-    vary: Callable[[tuple[Placed, ...]], tuple[Placed, ...]] = lambda _: (),
+    sweep: Sweep | None = None,
     raw: bool = False,
-    tell: Callable[[str], None] = lambda _: None,
+    tell: Callable[[int, int], None] = lambda _done, _all: None,
 ) -> Replay:
-    """Evaluate these alerts over a period. ``vary`` gives rules to be evaluated beside those that are needed.
+    """Evaluate these alerts over a period, and with a sweep the variants of one.
 
     Raises ``Unreachable`` where an answer is missing or partial, ``Refused`` where nothing can be evaluated here.
     """
-    found = recordings.find(plan, server, period, raw=raw)
+    moving = frozenset({sweep.series}) if sweep else frozenset[str]()
+    found = recordings.find(plan, server, period, raw=raw, moving=moving)
     rules = needed(placed_rules(plan), alerts, found.names)
-    steps = ordered((*rules, *vary(rules)))
+    steps = ordered((*rules, *(sweep.vary(rules) if sweep else ())))
     lead = max((step.lead for step in steps), default=0)
     covered = found.cover(server, period.start - lead, period.end)
     with scratch() as own:
