@@ -79,12 +79,10 @@ def fill(server: Scratch, found: list[tuple[dict[str, str], Samples]], start: in
 
 
 def _pile(at: int, number: int) -> float:
-    """A queue that builds up at another minute on each replica, and is worked off."""
-    part, lasts = (
-        divmod(at + number * 7 * 60_000, DAY // _PILES)[1] // 60_000,
-        5 + (at // (DAY // _PILES)) % 36,
-    )
-    return 60.0 + 4 * lasts if part < lasts else 0.0
+    """A queue that builds up at another minute on each replica, now high and now low, and is worked off."""
+    day, part = divmod(at + number * 7 * 60_000, DAY // _PILES)
+    lasts, high = 5 + day * 13 % 36, 9 + (day * 7 + number * 5) % 11**2
+    return float(high) if part < lasts * 60_000 else 0.0
 
 
 def main() -> None:

@@ -15,7 +15,7 @@ from sre.checks.backtest.tally import FLAP_MINUTES, Row
 from sre.cli.report import plain
 from sre.compile.text import format_value
 
-_BAR = 24
+_BAR = 16
 _COUNTED = ("firings", "minutes", "flaps", "pages/week")
 
 
