@@ -9,6 +9,7 @@ import pytest
 
 from sre import content
 from sre.catalogue.load import load
+from sre.checks.backtest import recordings
 from sre.checks.backtest.recordings import Period
 from sre.checks.backtest.run import replay
 from sre.checks.backtest.samples import STALE, packed, request, series
@@ -29,23 +30,29 @@ FLEET = {
             "engine": {"kind": "vllm", "version": "0.32.0"},
             "owner": "platform",
             "gpus": {"type": "h100", "per_replica": 2, "replicas": 2},
-            "thresholds": {"queue_depth": 5},
         },
         {"name": "extract-8b", "engine": {"kind": "vllm", "version": "0.32.0"}},
     ],
 }
 FAULTS = {"chat.70b": ("overload", "thermal_throttle"), "extract-8b": ("engine_unreachable", "kv_thrash")}
+FIRED = {"LLMQueueDepthHigh", "LLMEngineDown", "LLMPreemptionsHigh", "GPUThrottling", "GPUTemperatureHigh"}
 HEALTHY, FAULTY, SILENT = 12, 12, 6
 """Scrapes before a fault, with it, and none at all; a scrape is a second long here, and 30 s in the simulation."""
 
 
-def compiled():
+def compiled(queue_depth=5):
     """The plan as it runs here: every second, with patience of a few seconds instead of minutes."""
-    fast = {**FLEET, "scrape_interval": "1s", "evaluation_interval": "1s"}
+    chat, extract = FLEET["pools"]
+    pools = [{**chat, "thresholds": {"queue_depth": queue_depth}}, extract]
+    fast = {**FLEET, "pools": pools, "scrape_interval": "1s", "evaluation_interval": "1s"}
     plan = make_plan(Fleet.model_validate(fast), load(content.root()))
     return replace(
         plan, groups=tuple(_quick(g) for g in plan.groups), alerts=tuple(_patient(a) for a in plan.alerts)
     )
+
+
+def names(plan):
+    return [planned.alert.name for planned in plan.alerts if planned.rules]
 
 
 def _quick(group):
@@ -163,13 +170,20 @@ def states_here(found, period):
 @pytest.mark.parametrize("raw", [False, True], ids=["over what it recorded", "over raw series"])
 def test_the_same_alerts_at_the_same_evaluations(ran, raw):
     """What the server wrote of its alerts, pending and firing, is what comes out, evaluation by evaluation."""
-    from sre.checks.backtest import recordings
-
     plan, server, period = ran
-    names = [planned.alert.name for planned in plan.alerts if planned.rules]
-    found = replay(plan, server, period, names, raw=raw)
-    phases = recordings.find(plan, server, period).phases
-    there, here = states_there(server, plan, phases, period), states_here(found, period)
-    print(phases, {k: len(v) for k, v in there.items()})
+    found = replay(plan, server, period, names(plan), raw=raw)
+    there = states_there(server, plan, recordings.find(plan, server, period).phases, period)
+    assert {dict(labels)["alertname"] for labels, state in there if state == "firing"} >= FIRED
     assert found.recorded is not raw
-    assert here == there
+    assert states_here(found, period) == there
+
+
+def test_a_changed_threshold_is_what_counts(ran):
+    """What the server recorded of another number is not read: the fleet file's own says what would have fired."""
+    _, server, period = ran
+    plan = compiled(queue_depth=100_000)
+    found = replay(plan, server, period, names(plan))
+    assert found.recorded
+    fired = {course.rule.alert for course in found.courses}
+    assert "LLMEngineDown" in fired
+    assert "LLMQueueDepthHigh" not in fired

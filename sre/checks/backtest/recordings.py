@@ -58,9 +58,10 @@ def find(
     """
     interval = next(group.interval for group in plan.groups if group.name == STATIC) * 1000
     phases = {group.name: _phase(group, server, period) for group in plan.groups}
-    # A range is closed at its beginning until Prometheus 3: the evaluation before must not lie in it.
+    # A window holds the sample at its very beginning until Prometheus 3, and not from then on: none lies there.
     ran = f"group(count_over_time({_HEARTBEAT}[{_ms(interval - 1)}]))"
-    scraped = f"group(count_over_time(up[{format_duration(2 * int(plan.fleet.scrape_interval))}]))"
+    # `up` is written at each scrape, whether the target answers or not.
+    scraped = f"group(count_over_time(up[{_ms(2000 * int(plan.fleet.scrape_interval) - 1)}]))"
     slots = grid(period.start, period.end, interval, phases[STATIC])
     times = coverage(server, ran, slots), coverage(server, scraped, slots)
     _refuse_nothing(plan, server, period, *times)
