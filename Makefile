@@ -20,6 +20,7 @@ test: test-machine .venv/installed-test ## style, types and the whole suite
 
 bench: machine .venv/installed ## how long the commands take, beside the jsonnet compiler
 	@$(BIN)/python bench/bench.py
+	@$(BIN)/python bench/backtest.py
 
 docs: machine .venv/installed ## write the generated pages anew: commands and alerts
 	$(BIN)/python docs/generate.py

@@ -1,8 +1,14 @@
 """`sre backtest` at the command line, over three hours of which every minute is known."""
 
 import json
+import os
+import signal
+import subprocess
+import sys
 import time
+from contextlib import suppress
 from decimal import Decimal
+from pathlib import Path
 from xml.dom import minidom
 
 import pytest
@@ -136,6 +142,12 @@ class TestKnownHours:
         assert "its history begins 2h after the period does" in said
         assert row(rows, "LLMQueueDepthHigh", "chat-70b")["firings"] == 2
 
+    def test_baselines_without_their_history_are_told(self, backtest, prometheus):
+        """Alerts against last week's hour are judged by a server that holds last week."""
+        *_, said = backtest(prometheus)
+        assert "rules look back 7d" in said
+        assert "and the server's history 1h" in said
+
     def test_more_pages_than_the_budget_exit_1(self, backtest, prometheus):
         """The budget decides the exit code, and both are said."""
         code, _, said = backtest(prometheus, "--budget", "5/week")
@@ -153,6 +165,50 @@ class TestKnownHours:
         minutes = [[one.pop("minutes") for one in rows] for rows in (there, here)]
         assert there == here
         assert minutes[0] == pytest.approx(minutes[1], abs=STEP / MINUTE)
+
+
+def working_in(folder):
+    """Processes whose folder this is."""
+    found = []
+    for process in Path("/proc").glob("[0-9]*"):
+        # Other users' processes, and those that have just ended, are not shown.
+        with suppress(OSError):
+            if (process / "cwd").readlink() == folder:
+                found.append(process)
+    return found
+
+
+class TestEnding:
+    def test_a_run_that_is_ended_leaves_nothing_behind(self, prometheus, tmp_path, until):
+        """Its server, its folder and its rows are gone when a signal ends it."""
+        fleet, into, own = tmp_path / "fleet.yaml", tmp_path / "rows.json", tmp_path / "own"
+        own.mkdir()
+        fleet.write_text(yaml.safe_dump(FLEET))
+        command = [
+            sys.executable,
+            "-m",
+            "sre.cli",
+            "backtest",
+            fleet,
+            "--prometheus",
+            prometheus,
+            "--json",
+            into,
+        ]
+        running = subprocess.Popen(
+            list(map(str, command)), env={**os.environ, "TMPDIR": str(own)}, stderr=subprocess.PIPE
+        )
+        until(lambda: list(own.glob("*/data/wal/*")), "a server of its own")
+        (folder,) = own.iterdir()
+        servers = working_in(folder)
+        running.send_signal(signal.SIGTERM)
+        _, said = running.communicate(timeout=30)
+        assert running.returncode == 128 + signal.SIGTERM
+        assert b"ended by SIGTERM" in said
+        assert servers
+        assert not working_in(folder)
+        assert not list(own.iterdir())
+        assert not into.exists()
 
 
 class TestSweep:

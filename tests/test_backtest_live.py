@@ -178,6 +178,16 @@ def test_the_same_alerts_at_the_same_evaluations(ran, raw):
     assert states_here(found, period) == there
 
 
+def test_a_period_that_begins_in_the_middle(ran):
+    """What fires at the start of the period fires there, and was pending before: as the server knew it."""
+    plan, server, whole = ran
+    # Eighteen seconds into the story the first fault of each pool has fired.
+    period = Period(whole.start + 17_000, whole.end)
+    found = replay(plan, server, period, names(plan), raw=True)
+    phases = recordings.find(plan, server, whole).phases
+    assert states_here(found, period) == states_there(server, plan, phases, period)
+
+
 def test_a_changed_threshold_is_what_counts(ran):
     """What the server recorded of another number is not read: the fleet file's own says what would have fired."""
     _, server, period = ran

@@ -24,6 +24,7 @@ _HEARTBEAT = "pool:fleet:info"
 
 # A server that ran the rules ran them nearly always; the first days of one that was taught them later do not count.
 _NEARLY = 0.95
+_HOUR, _DAY = 3_600_000, 86_400_000
 
 
 @dataclass(frozen=True)
@@ -115,6 +116,23 @@ def gaps(covered: Coverage, period: Period) -> Iterator[Finding]:
         "ask a server that holds all of it (a longer retention, or the long-term store), or a later --since",
         "warning",
     )  # fmt: skip
+
+
+def short(covered: Coverage, period: Period, lead: int) -> Iterator[Finding]:
+    """What to say where a baseline lacks its history. ``covered`` begins ``lead`` before the period."""
+    held = max(0, period.start - covered.begin)
+    if lead > _DAY and lead - held > _HOUR:
+        yield Finding(
+            "period",
+            f"rules look back {_told(lead)} before the period, and the server's history {_told(held)}",
+            "until a baseline has its history, what compares with it neither fires nor is late: it is not there",
+            "take a later --since, or a server that holds more, to judge alerts against baselines",
+            "info",
+        )
+
+
+def _told(ms: int) -> str:
+    return format_duration(ms // _HOUR * 3600) if ms >= _HOUR else "less than an hour"
 
 
 def _is_loaded(rule: RecordRule, exprs: Mapping[tuple[str, tuple[tuple[str, str], ...]], str]) -> bool:

@@ -52,5 +52,5 @@ def replay(
     with scratch() as own:
         courses = Evaluation(server, own, period, found, covered).run(steps, tell)
     inside = found.cover(server, period.start, period.end)
-    gaps = tuple(recordings.gaps(inside, period))
-    return Replay(period, inside, bool(found.names), tuple(courses), gaps)
+    findings = (*recordings.gaps(inside, period), *recordings.short(covered, period, lead))
+    return Replay(period, inside, bool(found.names), tuple(courses), findings)
