@@ -21,6 +21,7 @@ test: test-machine .venv/installed-test ## style, types and the whole suite
 bench: machine .venv/installed ## how long the commands take, beside the jsonnet compiler, and how fast a fleet is simulated
 	@$(BIN)/python bench/bench.py
 	@$(BIN)/python bench/simulation.py
+	@$(BIN)/python bench/backtest.py
 
 docs: machine .venv/installed ## write the generated pages anew: commands and alerts
 	$(BIN)/python docs/generate.py

@@ -77,6 +77,15 @@ def unknown_form(path: str, error: Exception) -> Words:
     )
 
 
+def not_taken(status: int, said: bytes) -> Words:
+    """For samples that a server of our own did not take."""
+    return (
+        f"did not take samples (HTTP {status}): {plain(said[:400].decode('utf-8', 'replace'))}",
+        "without them nothing can be evaluated over it",
+        "see that the folder for temporary files has space",
+    )
+
+
 def moved(url: str, location: str) -> Words:
     """For a redirect: a question that is sent on can lose its token or its body, so none is followed."""
     parts = urlsplit(location)

@@ -1,0 +1,140 @@
+"""A Prometheus of our own on loopback: empty at first, written to as rules are evaluated, gone afterwards."""
+
+import re
+import shutil
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+
+from sre.answers import Series
+from sre.checks.backtest.history import Coverage
+from sre.checks.backtest.samples import STALE, packed, request, series
+from sre.findings import Finding, Refused, Unreachable
+from sre.prometheus import Server, own_server
+
+_PATIENCE, _ANSWER = 60.0, 600.0
+_BATCH = 8 << 20
+_LISTENING = re.compile(r'msg="Listening on".*? address=(127\.0\.0\.1:\d+)')
+
+# One head block for all of the period: a server takes samples that are up to half a block older than its newest.
+_FLAGS = (
+    "--config.file=prometheus.yml",
+    "--storage.tsdb.path=data",
+    "--storage.tsdb.min-block-duration=10y",
+    "--storage.tsdb.max-block-duration=10y",
+    "--storage.tsdb.retention.time=100y",
+    "--web.listen-address=127.0.0.1:0",
+    "--web.enable-remote-write-receiver",
+    "--query.max-samples=1000000000",
+    "--query.timeout=10m",
+)
+
+Key = tuple[tuple[str, str], ...]
+
+
+class Scratch:
+    """What is written under one name is written once, in order of time."""
+
+    def __init__(self, server: Server) -> None:
+        self.server = server
+        self._batch = list[bytes]()
+        self._size = 0
+
+    def write(self, labels: Mapping[str, str], points: list[tuple[int, bytes]]) -> None:
+        """One series; ``flush`` makes it readable."""
+        self._batch.append(series(labels, points))
+        self._size += len(self._batch[-1])
+        if self._size > _BATCH:
+            self.flush()
+
+    def flush(self) -> None:
+        """Send what was written. Raises ``Unreachable``."""
+        if self._batch:
+            self.server.write(request(self._batch))
+        self._batch, self._size = [], 0
+
+
+class Record:
+    """Writes what one rule gave, page by page, and a mark where one of its series ends."""
+
+    def __init__(self, scratch: Scratch, name: str, labels: Mapping[str, str], coverage: Coverage) -> None:
+        self._scratch, self._fixed, self._coverage = scratch, {**labels, "__name__": name}, coverage
+        self._open = dict[Key, int]()
+
+    def add(self, page: range, found: tuple[Series, ...]) -> None:
+        """The next page; what no server was there to evaluate is left out."""
+        ended = dict(self._open)
+        for one in found:
+            key: Key = tuple(sorted({**one.labels, **self._fixed}.items()))
+            points = self._points(one, page.step, ended.pop(key, None))
+            if points:
+                self._scratch.write(dict(key), points)
+                self._note(key, points[-1], page)
+        for key, last in ended.items():
+            self._end(key, last + page.step)
+        for key in [key for key, last in self._open.items() if last != page[-1]]:
+            self._end(key, self._open[key] + page.step)
+
+    def _points(self, one: Series, step: int, last: int | None) -> list[tuple[int, bytes]]:
+        points, covered = list[tuple[int, bytes]](), self._coverage
+        for time_, value in one.points:
+            at = round(time_ * 1000)
+            if not covered.whole and not covered.has(at):
+                continue
+            if last is not None and at - last > step and covered.has(last + step):
+                points.append((last + step, STALE))
+            points.append((at, packed(value)))
+            last = at
+        return points
+
+    def _note(self, key: Key, point: tuple[int, bytes], page: range) -> None:
+        self._open[key] = point[0] if point[0] in page else page[-1]
+
+    def _end(self, key: Key, at: int) -> None:
+        self._open.pop(key, None)
+        if self._coverage.has(at):
+            self._scratch.write(dict(key), [(at, STALE)])
+
+
+@contextmanager
+def scratch() -> Iterator[Scratch]:
+    """Started for the block, ended with it, its folder removed. Raises ``Refused``, ``Unreachable``."""
+    program = shutil.which("prometheus")
+    if program is None:
+        raise Refused([Finding("prometheus", "there is no such program here",
+                               "a server of our own evaluates the rules over the answers of the fleet's",
+                               "install it: apt-get install prometheus, or put its release on the PATH")])  # fmt: skip
+    with tempfile.TemporaryDirectory(prefix="sre-backtest-") as name:
+        folder = Path(name)
+        (folder / "prometheus.yml").write_text("global: {}\n")
+        with (folder / "log").open("w") as log:
+            process = subprocess.Popen(
+                [program, *_FLAGS], cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log
+            )
+            try:
+                yield Scratch(_ready(process, folder / "log"))
+            finally:
+                process.kill()
+                process.wait()
+
+
+def _ready(process: "subprocess.Popen[bytes]", log: Path) -> Server:
+    """The server once it answers."""
+    end = time.monotonic() + _PATIENCE
+    while process.poll() is None and time.monotonic() < end:
+        if found := _LISTENING.search(log.read_text(errors="replace")):
+            server = own_server(f"http://{found[1]}", timeout=_ANSWER)
+            try:
+                server.query("vector(1)")
+            except Unreachable:
+                time.sleep(0.05)
+                continue
+            return server
+        time.sleep(0.02)
+    said = log.read_text(errors="replace").strip().splitlines()[-1:] or ["nothing"]
+    raise Unreachable([Finding("prometheus", f"our own did not start: {said[0][-300:]}",
+                               "it evaluates the rules over the answers of the fleet's server",
+                               "free space for temporary files; see that it is version 2.42 or later")])  # fmt: skip
