@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sre import content
+from sre.catalogue.faults import REPLICA
 from sre.catalogue.load import load
 from sre.simulate.batching import BLOCK
 from sre.simulate.demand import DAY, week
@@ -192,6 +193,14 @@ class TestLaws:
 
 
 class TestStories:
+    @pytest.mark.parametrize("name", REPLICA)
+    def test_an_input_out_of_all_reason_breaks_nothing(self, name: str) -> None:
+        """A fault that is written out may set anything to anything."""
+        for value in (0.0, 1.0, 1000.0):
+            one = QueueingReplica(USUAL, BOUNDS, "seed")
+            one.step({**USUAL, name: value}, 2)
+            assert min(one.values[1:]) >= 0
+
     def test_a_stalled_replica_stands_still_behind_its_last_gauges(self) -> None:
         """A dead engine core makes no token, and looks as busy as it was."""
         one = QueueingReplica(USUAL, BOUNDS, "a")
