@@ -241,6 +241,15 @@ class TestFaults:
         ]
         assert [moment.inputs for moment in found[Place(0)]] == [usual]
 
+    def test_the_example_of_faults_is_read(self) -> None:
+        """What the example promises happens to the example fleet."""
+        plan = make_plan(load_text("fleet.yaml", EXAMPLE.read_bytes(), EXAMPLE.parent)[0], CATALOGUE)
+        fleet, warnings = open_world(plan, EXAMPLE.with_name("faults.yaml"))
+        assert warnings == []
+        fleet.step(2400)
+        fleet.step(15)
+        assert sample(page(fleet, "/node/chat-70b/0/metrics"), "DCGM_FI_DEV_GPU_TEMP", gpu="0") == 88
+
     def test_what_is_wrong_in_a_file_is_told_at_once(self, tmp_path: Path) -> None:
         """Unknown faults, pools, inputs and times each stand at their line, with what to write."""
         faults = """
@@ -268,6 +277,17 @@ class TestFaults:
 
 
 class TestPacing:
+    def test_a_restart_is_told_in_the_time_of_day(self, tmp_path: Path) -> None:
+        """At ten times the speed, what happens after 20 simulated seconds happens 2 seconds from now."""
+        fleet = world(
+            faults="- {fault: crash_loop, pool: plain, at: 20s}", folder=tmp_path, epoch=1000.0, speed=10.0
+        )
+        path, name = "/replica/plain/0/metrics", "process_start_time_seconds"
+        assert sample(page(fleet, path), name) == 1000 - 7200
+        for _ in range(100):
+            fleet.step(1)
+        assert sample(page(fleet, path), name) == 1000 + 80 / 10
+
     def test_every_scrape_finds_another_step(self) -> None:
         """Steps are a fifteenth of the scrape interval, and at a greater speed they are longer, not rarer."""
         assert Pacing.of(30, 1) == Pacing(2, 2.0)
