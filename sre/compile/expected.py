@@ -15,7 +15,7 @@ from sre.compile.coverage import State
 from sre.compile.plan import Plan
 from sre.compile.thresholds import threshold_value
 from sre.fleet import Pool
-from sre.simulate.site import Site, uuid
+from sre.simulate.site import Site
 from sre.simulate.story import Place
 from sre.simulate.truth import Truth
 
@@ -135,7 +135,7 @@ class Expectations:
         return {"model": self._pool.model, "consumer": self._site.team} if "consumer" in read else {}
 
     def _place_labels(self, alert: Alert, place: Place) -> dict[str, str]:
-        pool, host = {"pool": self._pool.name, "team": self._pool.owner}, f"node-{place.replica}"
+        pool, host = {"pool": self._pool.name, "team": self._pool.owner}, self._site.host(place.replica)
         replica = self._site.replica(place.replica)
         on_kubernetes = self._plan.identity.kind == "kubernetes"
         match alert.level:
@@ -153,7 +153,7 @@ class Expectations:
             case "gpu":
                 owner = {k: replica[k] for k in (("namespace", "pod") if on_kubernetes else ("instance",))}
                 card = {
-                    "uuid": uuid(place),
+                    "uuid": self._site.uuid(place),
                     "gpu": str(place.card),
                     "gpu_model": "NVIDIA H100 80GB HBM3",
                     "host": host,

@@ -22,8 +22,9 @@ _REPLICAS, _CARDS = 2, 2
 class StandIn:
     """One pool of a fleet. ``whole`` simulates every replica that a fault needs, ``single`` one that is like all."""
 
-    def __init__(self, plan: Plan, pool: Pool) -> None:
-        self._plan, self._pool = plan, pool
+    def __init__(self, plan: Plan, pool: Pool, ward: int = 0) -> None:
+        """``ward`` tells pools apart that stand side by side."""
+        self._plan, self._pool, self._ward = plan, pool, ward
         self.interval = int(plan.fleet.evaluation_interval)
         self.whole, self.single = Simulator(self._shape), Simulator(replace(self._shape, replicas=1))
 
@@ -38,6 +39,7 @@ class StandIn:
             self._plan.identity.kind,
             bool(fleet.gpu_exporter and fleet.gpu_exporter.honor_labels),
             fleet.usage_exporter.job if fleet.usage_exporter else "",
+            ward=self._ward,
         )
 
     def blocks(self, simulated: Simulated, cards: bool) -> Iterator[Block]:

@@ -8,7 +8,7 @@ from sre.fleet.values import covers
 from sre.simulate.gpu import WINDOW
 from sre.simulate.replica import Key
 from sre.simulate.samples import Run, Samples
-from sre.simulate.site import Named, Site, series, uuid
+from sre.simulate.site import Named, Site, series
 from sre.simulate.story import Place, Stretch
 
 CARD_MIB = 81559
@@ -114,9 +114,9 @@ class CardMetrics:
         return {
             **self._site.exporter(place.replica),
             "gpu": index,
-            "UUID": uuid(place),
+            "UUID": self._site.uuid(place),
             "modelName": "NVIDIA H100 80GB HBM3",
-            **dict.fromkeys(hosts[:1], f"node-{place.replica}"),
+            **dict.fromkeys(hosts[:1], self._site.host(place.replica)),
             **dict.fromkeys(driver, "580.105.08"),
         }
 

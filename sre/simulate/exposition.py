@@ -70,8 +70,7 @@ class Exposition:
         self, number: int, signal: str, suffix: str, labels: tuple[tuple[str, str], ...], samples: Samples
     ) -> Iterator[Named]:
         target = {
-            "job": self._site.usage_job,
-            "instance": f"10.0.2.{number}:9109",
+            **self._site.gateway(number),
             "model": self._site.model,
             "team": self._site.team,
         }

@@ -21,24 +21,43 @@ class Site:
     honor_labels: bool = False
     usage_job: str = ""
     team: str = "search"
+    ward: int = 0
+    """Pools that stand side by side have one each: it keeps their pods, hosts and cards apart."""
 
     def replica(self, number: int) -> dict[str, str]:
         """Target labels of a replica."""
         target = {"job": "vllm", self.pool_label: self.pool}
         if self.identity == "host":
-            return {**target, "instance": f"node-{number}:8000"}
-        return {**target, "instance": f"10.0.0.{number}:8000", "namespace": "llm", "pod": self.pod(number)}
+            return {**target, "instance": f"{self.host(number)}:8000"}
+        where = {"namespace": "llm", "pod": self.pod(number)}
+        return {**target, "instance": f"10.{self.ward}.0.{number}:8000", **where}
 
     def pod(self, number: int) -> str:
         """A replica's pod; its name must not depend on how a fleet spells its pools."""
-        return f"replica-{number}"
+        return f"replica-{self._beside}{number}"
+
+    def host(self, number: int) -> str:
+        """A replica's node."""
+        return f"node-{self._beside}{number}"
+
+    def uuid(self, place: Place) -> str:
+        """A card's identity."""
+        return f"GPU-{self._beside}{place.replica}{place.card}"
+
+    @property
+    def _beside(self) -> str:
+        return f"{self.ward}-" if self.ward else ""
 
     def exporter(self, number: int) -> dict[str, str]:
         """Target labels of the GPU exporter on a replica's node."""
         if self.identity == "host":
-            return {"job": "dcgm", "instance": f"node-{number}:9400"}
-        own = {"namespace": "gpu-operator", "pod": f"dcgm-{number}"}
-        return {"job": "dcgm", "instance": f"10.0.1.{number}:9400", **({} if self.honor_labels else own)}
+            return {"job": "dcgm", "instance": f"{self.host(number)}:9400"}
+        own, instance = {"namespace": "gpu-operator", "pod": f"dcgm-{self._beside}{number}"}, f"10.{self.ward}.1.{number}:9400"
+        return {"job": "dcgm", "instance": instance, **({} if self.honor_labels else own)}
+
+    def gateway(self, number: int) -> dict[str, str]:
+        """Target labels of a replica's instance of the gateway's exporter."""
+        return {"job": self.usage_job, "instance": f"10.{self.ward}.2.{number}:9109"}
 
     def holder(self, number: int) -> dict[str, str]:
         """How a card's series say which pod holds the card."""
@@ -46,11 +65,6 @@ class Site:
             return {}
         prefix = "" if self.honor_labels else "exported_"
         return {f"{prefix}namespace": "llm", f"{prefix}pod": self.pod(number)}
-
-
-def uuid(place: Place) -> str:
-    """A card's identity."""
-    return f"GPU-{place.replica}{place.card}"
 
 
 def series(name: str, labels: Mapping[str, str]) -> str:
