@@ -25,6 +25,8 @@ from sre.units import format_duration
 
 _STEADY = 4500
 """Seconds after which every window but the baselines' own is full."""
+_SELDOM = 4
+"""Scrapes between two evaluations of what does not change."""
 
 _SAMPLE = re.compile(r'\{((?:\w+="(?:[^"\\]|\\.)*"(?:, )?)*)\} ([-+.\dE]+)')
 _LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
@@ -92,7 +94,7 @@ class History:
 
     def _evaluate(self, scene: Scene) -> Iterator[Recorded]:
         interval = scene.simulated.shape.interval
-        count = _STEADY // interval
+        count = _STEADY // interval // _SELDOM * _SELDOM + 1
         awake = {
             place: (Stretch(count, next(s.inputs for s in stretches if not s.inputs.get("asleep"))),)
             for place, stretches in scene.timeline.places.items()
@@ -106,7 +108,8 @@ class History:
         asked.exprs.append({"expr": f'{{__name__=~"{"|".join(sorted(self._wanted))}"}}', "eval_time": format_duration((count - 1) * interval)})
         page.questions(asked)
         (self._where / "health.rules.yaml").write_text(dump({"groups": list(self._rules(scene))}), encoding="utf-8")
-        head = dump({"rule_files": ["health.rules.yaml"], "evaluation_interval": format_duration(interval)})
+        seldom = format_duration(_SELDOM * interval)
+        head = dump({"rule_files": ["health.rules.yaml"], "evaluation_interval": seldom})
         (self._where / "health.test.yaml").write_text(f"{head}tests:\n{page.text}", encoding="utf-8")
         # promtool says what an expression gives where that is not what was expected; nothing is expected here.
         said = self._run("test", "rules", "health.test.yaml", expected=1)
@@ -124,7 +127,8 @@ class History:
                 and all(rule.labels.get(label, value) == value for label, value in own.items())
             )
             if rules and group.name != "llm-baseline":
-                yield group_data(Group(group.name, group.file, group.interval, rules))
+                interval = _SELDOM * scene.simulated.shape.interval
+                yield group_data(Group(group.name, group.file, interval, rules))
 
     @cached_property
     def _wanted(self) -> frozenset[str]:

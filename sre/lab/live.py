@@ -1,14 +1,15 @@
 """The live proof: every fault at once on real sockets, in real programs, until its alerts have fired and resolved."""
 
+import re
 import time
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from math import ceil, floor
 from pathlib import Path
 
 from sre.catalogue.model import Catalogue
-from sre.compile.plan import Plan
+from sre.compile.plan import Group, Plan, RecordRule
 from sre.compile.planning import make_plan
 from sre.findings import Finding, Refused, Unreachable
 from sre.fleet import Fleet
@@ -41,6 +42,8 @@ _DISCOVERY = 12.0
 """Real seconds that Prometheus may take to see that a target has gone: it looks at its targets every five, twice."""
 _PATIENCE = 90.0
 _POLL = 0.5
+_CONSTANT_EVERY = 120
+_CONSTANT = re.compile(r"vector\([\d.]+\)")
 
 Progress = Callable[[str], None]
 
@@ -69,11 +72,12 @@ def prove_live(
     pace, interval = Pace(factor), int(plan.fleet.evaluation_interval)
     tuple(pace.groups(plan.groups))
     longest = max(part.seconds + part.fault.onset for part in found) + _RESOLVING
-    scenes = stage(plan, found, _HEALTH // interval + 2, longest // interval)
+    scenes = stage(plan, found, _HEALTH // interval, longest // interval)
     with folder() as where:
         run = _Run(plan, scenes, pace, progress)
         (where / "data").mkdir()
-        run.backfill(History(plan, files["promtool"], where), where)
+        (where / "past").mkdir()
+        run.backfill(History(plan, files["promtool"], where / "past"), where)
         with (
             serve(run.page, post=run.deliveries.take) as address,
             stack(where, files, pace, interval, routes(plan, receivers, pace, f"{address}")) as programs,
@@ -101,7 +105,7 @@ class _Run:
 
     def page(self, path: str) -> Page | None:
         scene = self._by_path.get(path)
-        return scene.targets[path].page(self.clock.scrape(path)) if scene else None
+        return scene.page(path, self.clock.scrape(path)) if scene else None
 
     def backfill(self, history: History, where: Path) -> None:
         self.progress("recording the past")
@@ -115,7 +119,7 @@ class _Run:
         self._discover(programs, address)
         self._await_targets(programs)
         origin = self.clock.start(self.begin)
-        programs.load(list(Pace(self.pace.factor, origin).groups(self.plan.groups)))
+        programs.load(list(Pace(self.pace.factor, origin).groups(_unhurried(self.plan.groups))))
         while not self._over(firing := self._firing(programs)):
             self._discover(programs, address)
             self._mend(firing)
@@ -182,3 +186,15 @@ class _Run:
         mended = sum(scene.mended is not None for scene in self.scenes)
         broken = sum(scene.breaks for scene in self.scenes)
         self.progress(f"minute {minutes:.0f}: {sum(map(len, firing.values()))} alerts fire, {mended} of {broken} faults mended")
+
+
+def _unhurried(groups: Iterable[Group]) -> Iterator[Group]:
+    """What the fleet file says never changes: it is told as often as a series must be told to live."""
+    for group in groups:
+        constant = tuple(r for r in group.rules if isinstance(r, RecordRule) and _CONSTANT.fullmatch(r.expr))
+        if constant:
+            slow = max(group.interval, _CONSTANT_EVERY)
+            yield replace(group, name=f"{group.name}-constants", interval=slow, rules=constant)
+        rest = tuple(rule for rule in group.rules if rule not in constant)
+        if rest:
+            yield replace(group, rules=rest)

@@ -14,8 +14,9 @@ from sre.compile.representatives import representatives
 from sre.compile.stand_in import StandIn
 from sre.fleet import WEEK, BusinessHours, Fleet, Pool
 from sre.fleet.pool import Replicas
+from sre.lab.pages import Page
 from sre.lab.targets import Place, Target, places, targets
-from sre.simulate.pool import Simulated, Simulator
+from sre.simulate.pool import Simulated
 from sre.simulate.story import Timeline, mend
 
 _ALWAYS = BusinessHours(days=WEEK, start="00:00", end="24:00")
@@ -66,14 +67,25 @@ class Scene:
         self.mended = index
         self._play(mend(self.timeline, index))
 
-    def _play(self, timeline: Timeline) -> None:
-        self.simulated = self._simulator.simulate(timeline)
-        series = (named for block in self.stand_in.blocks(self.simulated, True) for named in block)
-        self.targets = {target.place.path: target for target in targets(self._places, series)}
+    def page(self, path: str, index: int) -> Page:
+        """What one of its targets answers to a scrape.
 
-    @property
-    def _simulator(self) -> Simulator:
-        return self.stand_in.whole
+        A target that has left goes on as if nothing had happened, until Prometheus has noticed.
+        """
+        target = self.targets[path]
+        return (self._unharmed[path] if target.gone(index) else target).page(index)
+
+    @cached_property
+    def _unharmed(self) -> dict[str, Target]:
+        return self._targets(self.stand_in.whole.simulate(mend(self.timeline, self.timeline.start)))
+
+    def _play(self, timeline: Timeline) -> None:
+        self.simulated = self.stand_in.whole.simulate(timeline)
+        self.targets = self._targets(self.simulated)
+
+    def _targets(self, simulated: Simulated) -> dict[str, Target]:
+        series = (named for block in self.stand_in.blocks(simulated, True) for named in block)
+        return {target.place.path: target for target in targets(self._places, series)}
 
     @cached_property
     def _places(self) -> tuple[Place, ...]:
