@@ -43,11 +43,6 @@ class Deliveries:
             return tuple(self._taken)
 
 
-def telling(deliveries: Iterable[Delivery], labels: Labels) -> int:
-    """How many notifications tell of an alert with these labels."""
-    return sum(delivery.tells(labels) for delivery in deliveries)
-
-
 def pages(deliveries: Iterable[Delivery], labels: Labels) -> tuple[str, ...]:
     """The alerts with these labels for which somebody was paged, one entry for each page."""
     wanted = {**labels, "severity": "page"}

@@ -148,8 +148,8 @@ class Exam:
     def _wrong(self, before: list[Got], beside: list[Got]) -> tuple[str, ...]:
         """Names of alerts that are neither proven here nor named in the story's `also:`."""
         story = self.case.story
-        early = [got for got in before if not (story.before and _allowed(got.labels, story))]
-        late_ = [got for got in beside if not (_allowed(got.labels, story) or self._proven(got.labels))]
+        early = [got for got in before if not (story.before and allowed(got.labels, story))]
+        late_ = [got for got in beside if not (allowed(got.labels, story) or self._proven(got.labels))]
         names = (_told(got.labels) for got in (*early, *late_) if got.labels["alertname"] not in self.always)
         return tuple(sorted(set(names)))
 
@@ -175,7 +175,7 @@ def _extreme(
     return choose(found) if found else None
 
 
-def _allowed(labels: dict[str, str], story: Story) -> bool:
+def allowed(labels: dict[str, str], story: Story) -> bool:
     """Whether a story means this alert: `Name`, or `Name part` with its severity or one of its labels."""
     words = (word.partition(" ") for word in story.also)
     return any(

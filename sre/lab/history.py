@@ -12,8 +12,8 @@ from functools import cached_property
 from pathlib import Path
 
 from sre.compile.plan import Group, Plan, RecordRule
-from sre.compile.proof_page import Page
 from sre.compile.prometheus import dump, group_data
+from sre.compile.proof_page import Page
 from sre.compile.questions import Questions
 from sre.findings import Finding, Unreachable
 from sre.lab.scenes import Scene
@@ -52,14 +52,18 @@ class History:
             if scene.timeline.dawn < begin:
                 self._collect(scene, begin, times, lines)
         if lines:
-            text = "".join(f"# TYPE {name} unknown\n{''.join(found)}" for name, found in sorted(lines.items()))
+            text = "".join(
+                f"# TYPE {name} unknown\n{''.join(found)}" for name, found in sorted(lines.items())
+            )
             page = self._where / "history.om"
             page.write_text(text + "# EOF\n", encoding="utf-8")
             self._run("tsdb", "create-blocks-from", "openmetrics", str(page), str(data))
             page.unlink()
 
-    def _collect(self, scene: Scene, begin: int, times: Mapping[str, Decimal], lines: dict[str, list[str]]) -> None:
-        quiet = scene.timeline.start - scene.part.fault.quiet // scene.simulated.shape.interval
+    def _collect(
+        self, scene: Scene, begin: int, times: Mapping[str, Decimal], lines: dict[str, list[str]]
+    ) -> None:
+        quiet = scene.timeline.start - scene.part.fault.quiet // scene.interval
         moments = [
             f"{times['origin'] + index * times['step']:.3f}" for index in range(scene.timeline.dawn, begin)
         ]
@@ -90,24 +94,33 @@ class History:
             self._known[key] = (scene, tuple(self._evaluate(scene)))
         other, recorded = self._known[key]
         renamed = dict(zip(_words(other), _words(scene), strict=True))
-        return tuple((tuple((label, renamed.get(text, text)) for label, text in one), n) for one, n in recorded)
+        return tuple(
+            (tuple((label, renamed.get(text, text)) for label, text in one), n) for one, n in recorded
+        )
 
     def _evaluate(self, scene: Scene) -> Iterator[Recorded]:
-        interval = scene.simulated.shape.interval
+        interval = scene.interval
         count = _STEADY // interval // _SELDOM * _SELDOM + 1
-        awake = {
+        awake: dict[Place, tuple[Stretch, ...]] = {
             place: (Stretch(count, next(s.inputs for s in stretches if not s.inputs.get("asleep"))),)
             for place, stretches in scene.timeline.places.items()
         }
-        simulated = scene.stand_in.whole.simulate(Timeline(count, count, count, 0, awake))
+        simulated = scene.stand_in.whole.simulate(Timeline(count, count, count, 0, None, awake))
         page = Page(interval)
         page.begin("health", "")
         for block in scene.stand_in.blocks(simulated, True):
             page.series(block)
         asked = Questions(interval)
-        asked.exprs.append({"expr": f'{{__name__=~"{"|".join(sorted(self._wanted))}"}}', "eval_time": format_duration((count - 1) * interval)})
+        asked.exprs.append(
+            {
+                "expr": f'{{__name__=~"{"|".join(sorted(self._wanted))}"}}',
+                "eval_time": format_duration((count - 1) * interval),
+            }
+        )
         page.questions(asked)
-        (self._where / "health.rules.yaml").write_text(dump({"groups": list(self._rules(scene))}), encoding="utf-8")
+        (self._where / "health.rules.yaml").write_text(
+            dump({"groups": list(self._rules(scene))}), encoding="utf-8"
+        )
         seldom = format_duration(_SELDOM * interval)
         head = dump({"rule_files": ["health.rules.yaml"], "evaluation_interval": seldom})
         (self._where / "health.test.yaml").write_text(f"{head}tests:\n{page.text}", encoding="utf-8")
@@ -127,13 +140,15 @@ class History:
                 and all(rule.labels.get(label, value) == value for label, value in own.items())
             )
             if rules and group.name != "llm-baseline":
-                interval = _SELDOM * scene.simulated.shape.interval
+                interval = _SELDOM * scene.interval
                 yield group_data(Group(group.name, group.file, interval, rules))
 
     @cached_property
     def _wanted(self) -> frozenset[str]:
         """Recorded series that have a baseline here."""
-        return frozenset(name for name, to in self._plan.catalogue.baselines.items() if to in self._plan.series)
+        return frozenset(
+            name for name, to in self._plan.catalogue.baselines.items() if to in self._plan.series
+        )
 
     @cached_property
     def _read(self) -> frozenset[str]:
@@ -152,7 +167,9 @@ class History:
         )
         if done.returncode != expected:
             what = f"it could not make the fleet's past: {(done.stderr or done.stdout).strip()[-600:]}"
-            raise Unreachable([Finding("promtool", what, "alerts against a baseline would be blind", "report it")])
+            raise Unreachable(
+                [Finding("promtool", what, "alerts against a baseline would be blind", "report it")]
+            )
         return done.stdout + done.stderr
 
 

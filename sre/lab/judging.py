@@ -1,14 +1,15 @@
 """What a live run showed: when each alert fired and resolved, who was told, and what fired beside it."""
 
-from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
+from itertools import pairwise
 
-from sre.compile.expected import Proven
+from sre.compile.cases import late
 from sre.lab.clock import Clock
-from sre.lab.deliveries import Delivery, pages, telling
-from sre.lab.scenes import Scene
-from sre.lab.verdicts import Verdict
+from sre.lab.deliveries import Delivery, pages
+from sre.lab.exam import allowed
+from sre.lab.scenes import Labels, Promise, Scene
+from sre.lab.verdicts import Incident, Proof, Silence, Verdict
 from sre.prometheus import Server
 
 Spell = tuple[float, float]
@@ -28,50 +29,64 @@ class Judge:
     deliveries: tuple[Delivery, ...]
     late: int
 
-    def verdicts(self) -> Iterator[Verdict]:
-        """In the order of the fault catalogue."""
+    def proof(self) -> Proof:
+        """Everything, in the order of the fault catalogue."""
+        verdicts, silences = list[Verdict](), list[Silence]()
         for scene in self.scenes:
             wrong = self._wrong(scene)
-            for proven in scene.rules:
-                yield self._verdict(scene, proven, wrong)
+            verdicts += [self._verdict(scene, promise, wrong) for promise in scene.promises]
+            if not scene.promises:
+                silences.append(Silence(scene.part.fault.name, scene.part.origin, wrong))
+        return Proof(tuple(verdicts), tuple(silences), tuple(map(self._incident, self.scenes)))
 
-    def pages(self, scene: Scene) -> tuple[str, ...]:
-        """The alerts for which somebody was paged while a fault lasted: one for an incident is what it should be."""
-        return pages(self.deliveries, {"pool": scene.part.pool.name})
+    def _incident(self, scene: Scene) -> Incident:
+        paged = pages(self.deliveries, {"pool": scene.part.pool.name})
+        return Incident(scene.part.fault.name, scene.part.origin, tuple(dict.fromkeys(paged)))
 
-    def _verdict(self, scene: Scene, proven: Proven, wrong: tuple[str, ...]) -> Verdict:
-        interval = scene.simulated.shape.interval
+    def _verdict(self, scene: Scene, promise: Promise, wrong: tuple[str, ...]) -> Verdict:
+        """The slowest of an alert's places counts."""
         struck, mended = self._moments(scene)
-        spells = [s for labels, found in self._spells(scene) if scene.tells(proven, labels) for s in found]
-        fired = min((max(first, struck) for first, last in spells if last >= struck), default=None)
-        last = max((last for _, last in spells), default=None)
-        over = last is not None and last < self.clock.index - 2
-        named = {"alertname": proven.alert.name, "severity": proven.rule.severity, **proven.rule.fixed}
+        name = promise.proven.alert.name
+        spells = [self._of(name, labels) for labels in promise.places]
+        fired = [min((max(a, struck) for a, b in one if b >= struck), default=None) for one in spells]
+        ended = [max((b for _, b in one), default=None) for one in spells]
+        to_fire = None if None in fired else max(one for one in fired if one is not None) - struck
+        to_resolve = None
+        if mended is not None and None not in ended:
+            last = max(one for one in ended if one is not None)
+            to_resolve = max(0.0, last + 1 - mended) if last < self.clock.index - 2 else None
         return Verdict(
-            proven.alert.name,
-            {**proven.rule.fixed, "severity": proven.rule.severity, "pool": scene.part.origin},
-            scene.name,
-            proven.alert.within + self.late * interval,
-            None if fired is None else round((fired - struck) * interval),
-            round(max(0.0, last + 1 - mended) * interval) if over and mended is not None and last is not None else None,
-            telling(self.deliveries, {**named, **self._whose(scene, proven)}),
+            name,
+            {**promise.mark, "pool": scene.part.origin},
+            scene.part.fault.name,
+            promise.proven.alert.within + late(scene.interval) + self.late * scene.interval,
+            None if to_fire is None else round(to_fire * scene.interval),
+            None if to_resolve is None else round(to_resolve * scene.interval),
+            sum(any(map(promise.tells, one.alerts)) for one in self.deliveries),
             wrong,
             healed=scene.mended is not None,
         )
 
-    def _whose(self, scene: Scene, proven: Proven) -> Mapping[str, str]:
-        return {} if proven.alert.level == "fleet" else {"pool": scene.part.pool.name}
+    def _of(self, name: str, labels: Labels) -> list[Spell]:
+        return [
+            spell
+            for one, spells in self._all
+            if one["alertname"] == name and labels.items() <= one.items()
+            for spell in spells
+        ]
 
     def _wrong(self, scene: Scene) -> tuple[str, ...]:
         """Names of alerts that fired at this scene's pool and belong neither to its fault nor beside it."""
-        known = {proven.alert.name for proven in scene.rules} | set(scene.allowed)
         begin = self.clock.rest + _WARM_UP
         return tuple(
             sorted(
                 {
                     labels["alertname"]
-                    for labels, spells in self._spells(scene)
-                    if labels["alertname"] not in known and any(last > begin for _, last in spells)
+                    for labels, spells in self._all
+                    if scene.owns(labels)
+                    and not allowed(labels, scene.part.fault)
+                    and not any(promise.tells(labels) for promise in scene.promises)
+                    and any(last > begin for _, last in spells)
                 }
             )
         )
@@ -92,15 +107,10 @@ class Judge:
         found = [
             (right - left, left, right)
             for one in self._asked(f'timestamp(up{{job="{pool["job"]}"}})')
-            for left, right in _pairs(sorted({self.clock.at(value) for _, value in one[1]}))
+            for left, right in pairwise(sorted({self.clock.at(value) for _, value in one[1]}))
         ]
         longest = max(found, default=None)
         return longest[1:] if longest and longest[0] > 3 else None
-
-    def _spells(self, scene: Scene) -> Iterator[tuple[dict[str, str], list[Spell]]]:
-        for labels, spells in self._all:
-            if scene.owns(labels) or ("pool" not in labels and any(scene.tells(p, labels) for p in scene.rules)):
-                yield labels, spells
 
     @cached_property
     def _all(self) -> list[tuple[dict[str, str], list[Spell]]]:
@@ -124,7 +134,3 @@ def _joined(moments: list[float]) -> list[Spell]:
         else:
             spells.append((moment, moment))
     return spells
-
-
-def _pairs(values: list[float]) -> Iterator[Spell]:
-    yield from zip(values, values[1:], strict=False)

@@ -11,7 +11,7 @@ from pathlib import Path
 from sre.catalogue.model import Catalogue
 from sre.compile.plan import Group, Plan, RecordRule
 from sre.compile.planning import make_plan
-from sre.findings import Finding, Refused, Unreachable
+from sre.findings import Finding, Unreachable
 from sre.fleet import Fleet
 from sre.fleet.receivers import Receivers
 from sre.lab.clock import Clock
@@ -22,170 +22,69 @@ from sre.lab.pages import Page, serve
 from sre.lab.programs import find, folder
 from sre.lab.routes import routes
 from sre.lab.scaling import Pace
-from sre.lab.scenes import Chosen, Scene, live_fleet, parts, stage
+from sre.lab.scenes import Labels, Scene, live_fleet, parts, stage
 from sre.lab.stack import Stack, stack
-from sre.lab.verdicts import Verdict
+from sre.lab.verdicts import Proof
+from sre.lab.wanted import Wanted
 
-FACTOR = 60
+PACE = 60
 """Lab seconds in a real one: a scrape every half second where the fleet has one every thirty."""
 
 LATE = 2
-"""Scrapes beyond `within`: one for the scrape that had just happened when the fault struck, one for the evaluation."""
+"""Scrapes that live time may be later than virtual time: one for the scrape that had just happened when the fault
+struck, one for the evaluation behind it."""
 
 _HEALTH = 420
 """Seconds of health that are scraped before the faults."""
-_LONG_ENOUGH = 1200
-"""Seconds after which a fault whose alerts all fire is mended, where `within` is longer."""
-_RESOLVING = 7200
-"""Seconds after which an alert that still fires is taken to fire for ever."""
 _DISCOVERY = 12.0
 """Real seconds that Prometheus may take to see that a target has gone: it looks at its targets every five, twice."""
 _PATIENCE = 90.0
 _POLL = 0.5
-_CONSTANT_EVERY = 120
+_MISSED = 0.05
+"""Share of evaluations that may be skipped before times mean nothing any more."""
 _CONSTANT = re.compile(r"vector\([\d.]+\)")
+_CONSTANT_EVERY = 120
 
-Progress = Callable[[str], None]
+Watch = Callable[[int, int, str], None]
+"""Told again and again: how many are done, of how many, and what is going on."""
 
 
-def prove_live(
+def prove(
     fleet: Fleet,
     catalogue: Catalogue,
+    wanted: Wanted,
+    watch: Watch,
     listed: frozenset[str] | None = None,
     receivers: Receivers | None = None,
-    *,
-    factor: int = FACTOR,
-    chosen: Chosen = lambda fault: True,
-    progress: Progress = lambda text: None,
+    pace: int = PACE,
     path: str | None = None,
-) -> Iterator[Verdict]:
-    """A verdict for each alert and fault, once the whole run is over.
+) -> Proof:
+    """Everything that is wanted, proven live. ``path`` stands in for PATH.
 
-    ``chosen`` picks faults, ``path`` stands in for PATH. Raises ``Refused`` for missing programs and rules that
-    cannot be scaled, ``Unreachable`` where a program dies.
+    Raises ``Refused`` for missing programs and rules that cannot be scaled, ``Unreachable`` where a program dies or
+    the machine cannot hold the pace.
     """
     files = find("prometheus", "promtool", "alertmanager", path=path)
-    found = tuple(parts(fleet, catalogue, listed, chosen))
-    if not found:
-        raise Refused([Finding("faults", "none of them can be shown by this fleet", "nothing would be proven", "")])
+    found = tuple(parts(fleet, catalogue, listed, wanted))
     plan = make_plan(live_fleet(fleet, found), catalogue, listed)
-    pace, interval = Pace(factor), int(plan.fleet.evaluation_interval)
-    tuple(pace.groups(plan.groups))
-    longest = max(part.seconds + part.fault.onset for part in found) + _RESOLVING
-    scenes = stage(plan, found, _HEALTH // interval, longest // interval)
+    interval = int(plan.fleet.evaluation_interval)
+    # Before anything is started: what cannot be scaled is told at once.
+    _scaled(plan, Pace(pace))
+    scenes = stage(plan, found, _HEALTH // interval, ceil(_DISCOVERY * pace / interval) + 2 * LATE)
     with folder() as where:
-        run = _Run(plan, scenes, pace, progress)
-        (where / "data").mkdir()
-        (where / "past").mkdir()
-        run.backfill(History(plan, files["promtool"], where / "past"), where)
+        run = _Run(plan, scenes, pace, watch)
+        run.backfill(files["promtool"], where)
         with (
             serve(run.page, post=run.deliveries.take) as address,
-            stack(where, files, pace, interval, routes(plan, receivers, pace, f"{address}")) as programs,
+            stack(
+                where, files, Pace(pace), interval, routes(plan, receivers, Pace(pace), address)
+            ) as programs,
         ):
-            run.play(programs, address.removeprefix("http://"))
-            verdicts = tuple(run.judge(programs).verdicts())
-    yield from verdicts
+            return run.play(programs, address.removeprefix("http://"))
 
 
-@dataclass
-class _Run:
-    plan: Plan
-    scenes: tuple[Scene, ...]
-    pace: Pace
-    progress: Progress
-    deliveries: Deliveries = field(default_factory=Deliveries)
-
-    def __post_init__(self) -> None:
-        self.interval = int(self.plan.fleet.evaluation_interval)
-        self.start = self.scenes[0].timeline.start
-        self.begin = self.start - _HEALTH // self.interval
-        self.clock = Clock(time.time, self.pace.real(self.interval), self.begin)
-        self._by_path = {path: scene for scene in self.scenes for path in scene.targets}
-        self._gone = frozenset[str]()
-
-    def page(self, path: str) -> Page | None:
-        scene = self._by_path.get(path)
-        return scene.page(path, self.clock.scrape(path)) if scene else None
-
-    def backfill(self, history: History, where: Path) -> None:
-        self.progress("recording the past")
-        step = self.clock.step
-        origin = Decimal(f"{time.time():.3f}") - self.begin * step
-        history.write(self.scenes, self.begin, {"origin": origin, "step": step}, where / "data")
-
-    def play(self, programs: Stack, address: str) -> None:
-        """Health, the faults, and their mending, until everything has resolved."""
-        self.progress("starting")
-        self._discover(programs, address)
-        self._await_targets(programs)
-        origin = self.clock.start(self.begin)
-        programs.load(list(Pace(self.pace.factor, origin).groups(_unhurried(self.plan.groups))))
-        while not self._over(firing := self._firing(programs)):
-            self._discover(programs, address)
-            self._mend(firing)
-            self._tell(firing)
-            time.sleep(_POLL)
-        # An alert has resolved when an evaluation has gone by without it.
-        time.sleep(2 * LATE * float(self.clock.step))
-
-    def judge(self, programs: Stack) -> Judge:
-        return Judge(self.scenes, self.clock, programs.server, self.deliveries.all, LATE)
-
-    def _discover(self, programs: Stack, address: str) -> None:
-        places = {t.place.path: t.place for scene in self.scenes for t in scene.targets.values()}
-        at = floor(self.clock.index)
-        gone = frozenset(
-            path for path, scene in self._by_path.items() if scene.targets[path].gone(at)
-        )
-        if gone != self._gone or self.clock.origin is None:
-            programs.discover((place for path, place in places.items() if path not in gone), address)
-            self._gone = gone
-
-    def _await_targets(self, programs: Stack) -> None:
-        wanted, end = len(self._by_path), time.monotonic() + _PATIENCE
-        while sum(sample.value for sample in programs.server.query("sum(up)")) < wanted:
-            programs.check()
-            if time.monotonic() > end:
-                raise Unreachable([Finding("prometheus", f"after {_PATIENCE:g} s it has not scraped all {wanted} targets", "", "")])
-            time.sleep(_POLL)
-
-    def _firing(self, programs: Stack) -> dict[int, list[dict[str, str]]]:
-        """Labels of what fires now, by the place of the scene."""
-        programs.check()
-        found: dict[int, list[dict[str, str]]] = {number: [] for number in range(len(self.scenes))}
-        for sample in programs.server.query('ALERTS{alertstate="firing"}'):
-            labels = dict(sample.labels)
-            for number, scene in enumerate(self.scenes):
-                if scene.owns(labels):
-                    found[number].append(labels)
-        return found
-
-    def _mend(self, firing: dict[int, list[dict[str, str]]]) -> None:
-        now = floor(self.clock.index)
-        for number, scene in enumerate(self.scenes):
-            if scene.mended is not None or not scene.breaks:
-                continue
-            fired = all(scene.is_told(proven, firing[number]) for proven in scene.rules)
-            enough = scene.timeline.onset + min(scene.part.seconds, _LONG_ENOUGH) // self.interval
-            slow = ceil(_DISCOVERY / float(self.clock.step)) if scene.leaves else 0
-            if (fired and now >= enough) or now >= scene.due + LATE + slow:
-                scene.mend(now + 2)
-
-    def _over(self, firing: dict[int, list[dict[str, str]]]) -> bool:
-        now = self.clock.index
-        if now >= self.scenes[0].timeline.count - 1:
-            return True
-        return all(
-            (now > scene.mended + 2 * LATE and not firing[number]) if scene.mended is not None
-            else not scene.breaks and now > scene.due
-            for number, scene in enumerate(self.scenes)
-        )
-
-    def _tell(self, firing: dict[int, list[dict[str, str]]]) -> None:
-        minutes = (self.clock.index - self.start) * self.interval / 60
-        mended = sum(scene.mended is not None for scene in self.scenes)
-        broken = sum(scene.breaks for scene in self.scenes)
-        self.progress(f"minute {minutes:.0f}: {sum(map(len, firing.values()))} alerts fire, {mended} of {broken} faults mended")
+def _scaled(plan: Plan, pace: Pace) -> list[dict[str, object]]:
+    return list(pace.groups(_unhurried(plan.groups)))
 
 
 def _unhurried(groups: Iterable[Group]) -> Iterator[Group]:
@@ -198,3 +97,131 @@ def _unhurried(groups: Iterable[Group]) -> Iterator[Group]:
         rest = tuple(rule for rule in group.rules if rule not in constant)
         if rest:
             yield replace(group, rules=rest)
+
+
+@dataclass
+class _Run:
+    plan: Plan
+    scenes: tuple[Scene, ...]
+    pace: int
+    watch: Watch
+    deliveries: Deliveries = field(default_factory=Deliveries)
+
+    def __post_init__(self) -> None:
+        interval = int(self.plan.fleet.evaluation_interval)
+        self.start = self.scenes[0].timeline.start
+        self.begin = self.start - _HEALTH // interval
+        self.clock = Clock(time.time, Pace(self.pace).real(interval), self.begin)
+        self._minute = 60 / interval
+        self._by_path = {path: scene for scene in self.scenes for path in scene.targets}
+        self._gone: frozenset[str] | None = None
+
+    def page(self, path: str) -> Page | None:
+        """What a target answers now."""
+        scene = self._by_path.get(path)
+        return scene.page(path, self.clock.scrape(path)) if scene else None
+
+    def backfill(self, promtool: str, where: Path) -> None:
+        """The past that baselines need, in Prometheus' data folder."""
+        self.watch(0, len(self.scenes), "recording the past")
+        past, data, step = where / "past", where / "data", self.clock.step
+        past.mkdir()
+        data.mkdir()
+        origin = Decimal(f"{time.time():.3f}") - self.begin * step
+        History(self.plan, promtool, past).write(
+            self.scenes, self.begin, {"origin": origin, "step": step}, data
+        )
+
+    def play(self, programs: Stack, address: str) -> Proof:
+        """Health, the faults, and their mending, until everything has resolved."""
+        self.watch(0, len(self.scenes), "waiting for every target to be scraped")
+        self._discover(programs, address)
+        self._await_targets(programs)
+        origin = self.clock.start(self.begin)
+        programs.load(_scaled(self.plan, Pace(self.pace, origin)))
+        while not self._over(firing := self._firing(programs)):
+            self._discover(programs, address)
+            self._mend(firing)
+            self._tell(firing)
+            time.sleep(_POLL)
+        # An alert has resolved when an evaluation has gone by without it.
+        time.sleep(2 * LATE * float(self.clock.step))
+        programs.check()
+        self._check_pace(programs)
+        return Judge(self.scenes, self.clock, programs.server, self.deliveries.all, LATE).proof()
+
+    def _discover(self, programs: Stack, address: str) -> None:
+        at = floor(self.clock.index)
+        gone = frozenset(path for path, scene in self._by_path.items() if scene.targets[path].gone(at))
+        if gone != self._gone:
+            found = (scene.targets[path].place for path, scene in self._by_path.items() if path not in gone)
+            programs.discover(found, address)
+            self._gone = gone
+
+    def _await_targets(self, programs: Stack) -> None:
+        wanted, end = len(self._by_path), time.monotonic() + _PATIENCE
+        while sum(sample.value for sample in programs.server.query('sum(up{job!="lab"})')) < wanted:
+            programs.check()
+            if time.monotonic() > end:
+                what = f"after {_PATIENCE:g} s it has not scraped all {wanted} targets"
+                raise Unreachable([_busy(what, self.pace)])
+            time.sleep(_POLL)
+
+    def _firing(self, programs: Stack) -> dict[int, list[Labels]]:
+        """Labels of what fires now, by the number of the scene."""
+        programs.check()
+        found: dict[int, list[Labels]] = {number: [] for number in range(len(self.scenes))}
+        for sample in programs.server.query('ALERTS{alertstate="firing"}'):
+            for number, scene in enumerate(self.scenes):
+                if scene.owns(dict(sample.labels)):
+                    found[number].append(sample.labels)
+        return found
+
+    def _mend(self, firing: dict[int, list[Labels]]) -> None:
+        now = floor(self.clock.index)
+        for number, scene in enumerate(self.scenes):
+            if scene.mended is not None or not scene.mendable:
+                continue
+            fired = all(promise.kept(firing[number]) for promise in scene.promises)
+            slow = ceil(_DISCOVERY / float(self.clock.step)) if scene.leaves else 0
+            if (fired and now >= scene.shown) or now >= scene.due + LATE + slow:
+                scene.mend(now + 2)
+
+    def _over(self, firing: dict[int, list[Labels]]) -> bool:
+        now = self.clock.index
+        return now >= self.scenes[0].timeline.count - 2 * LATE or all(
+            self._shown(scene, firing[number], now) for number, scene in enumerate(self.scenes)
+        )
+
+    def _shown(self, scene: Scene, firing: list[Labels], now: float) -> bool:
+        if scene.mended is None:
+            return not scene.mendable and now > scene.due + LATE
+        if now > scene.mended + scene.resolving + ceil(_DISCOVERY / float(self.clock.step)):
+            return True
+        return now > scene.mended + LATE and not firing
+
+    def _tell(self, firing: dict[int, list[Labels]]) -> None:
+        now = self.clock.index
+        done = sum(self._shown(scene, firing[number], now) for number, scene in enumerate(self.scenes))
+        count = sum(map(len, firing.values()))
+        minutes = (now - self.start) / self._minute
+        self.watch(done, len(self.scenes), f"minute {minutes:.0f} of the faults, {count} alerts fire")
+
+    def _check_pace(self, programs: Stack) -> None:
+        """Raises ``Unreachable`` where Prometheus skipped evaluations, so that times would be the machine's own."""
+        shares = programs.server.query(
+            "max(prometheus_rule_group_iterations_missed_total / (prometheus_rule_group_iterations_total > 0))"
+        )
+        missed = max((sample.value for sample in shares), default=0.0)
+        if missed > _MISSED:
+            what = f"it skipped {missed:.0%} of the evaluations of a rule group"
+            raise Unreachable([_busy(what, self.pace)])
+
+
+def _busy(what: str, pace: int) -> Finding:
+    return Finding(
+        "prometheus",
+        f"{what}: the machine is too slow, or too busy, for {pace} seconds in one",
+        "times to fire would be the machine's, not the alerts'; nothing is shown of them",
+        f"run it again with a slower pace, such as --pace {max(1, pace // 2)}, or while the machine is idle",
+    )

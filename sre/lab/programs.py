@@ -38,7 +38,7 @@ def find(*wanted: str, path: str | None = None) -> dict[str, str]:
                     " and ".join(missing),
                     "not found on PATH",
                     "the lab runs the real programs, not look-alikes",
-                    f"apt-get install --no-install-recommends {packages} (on Debian and Ubuntu; elsewhere put them on PATH)",
+                    f"run `apt-get install --no-install-recommends {packages}`; elsewhere, put them on PATH",
                 )
             ]
         )

@@ -1,8 +1,9 @@
 """Rules at another pace: what takes an hour takes a minute, and every number in a rule means what it meant.
 
-A scaled rule sees scaled samples: a scrape interval, a window, a `for` are ``factor`` times shorter. A rate per second
-would be ``factor`` times too large and is divided by it; the time of day runs ``factor`` times too slowly and is told by
-the lab's own clock. Counts, sums and increases over a window stay as they are. What is not known here is refused.
+A scaled rule sees scaled samples: a scrape interval, a window, a `for` are ``factor`` times shorter. A rate per
+second would be ``factor`` times too large and is divided by it; the time of day runs ``factor`` times too slowly and
+is told by the lab's own clock. Counts, sums and increases over a window stay as they are. What is not known here is
+refused.
 """
 
 import re
@@ -15,17 +16,16 @@ from sre.findings import Finding, Refused
 from sre.promql import STRING, check
 from sre.units import format_duration, format_number, parse_duration
 
-_PER_SECOND = frozenset({"rate", "irate", "deriv"})
-_TIMELESS = frozenset(
-    "abs absent absent_over_time avg avg_over_time bottomk ceil changes clamp clamp_max clamp_min count count_over_time "
-    "count_values delta exp floor group histogram_quantile idelta increase label_join label_replace last_over_time ln "
-    "log10 log2 max max_over_time min min_over_time present_over_time quantile quantile_over_time resets round scalar sgn "
-    "sort sort_desc sqrt stddev stddev_over_time stdvar stdvar_over_time sum sum_over_time topk vector".split()
+_PER_SECOND = re.compile("rate|irate|deriv")
+_TIMELESS = re.compile(
+    r"\w+_over_time|abs(ent)?|avg|(bottom|top)k|ceil|changes|clamp(_max|_min)?|count(_values)?|delta|exp|floor|group"
+    r"|histogram_quantile|idelta|increase|label_(join|replace)|ln|log(10|2)|max|min|quantile|resets|round|scalar|sgn"
+    r"|sort(_desc)?|sqrt|std(dev|var)|sum|vector"
 )
 """Functions and operators that give the same number at any pace."""
-_OF_TIMESTAMPS = frozenset("day_of_month day_of_week day_of_year days_in_month hour minute month year".split())
+_OF_TIMESTAMPS = re.compile(r"day_of_(month|week|year)|days_in_month|hour|minute|month|year")
 """Their argument is a time; without one they would read the server's clock."""
-_WORDS = frozenset("and atan2 bool by group_left group_right ignoring on or unless without".split())
+_WORDS = re.compile(r"and|atan2|bool|by|group_(left|right)|ignoring|on|or|unless|without")
 """What may stand before a parenthesis without being called."""
 
 _REAL = {"@": "`@` names a moment in real time", "#": "a comment may hold anything"}
@@ -101,7 +101,7 @@ class Pace:
         while at < end:
             kind, text = tokens[at]
             called = kind == "name" and _next(tokens, at) == "("
-            if called and text in _PER_SECOND:
+            if called and _PER_SECOND.fullmatch(text):
                 close = _closing(tokens, at)
                 inner = "".join(self._scaled(tokens, at + 1, close + 1))
                 yield f"{text}{inner}" if self.factor == 1 else f"({text}{inner} / {self.factor})"
@@ -130,10 +130,10 @@ class Pace:
 
 def _know(tokens: list[tuple[str, str]], at: int) -> None:
     name = tokens[at][1]
-    if name in _OF_TIMESTAMPS:
+    if _OF_TIMESTAMPS.fullmatch(name):
         if all(text.isspace() for _, text in tokens[at + 1 : _closing(tokens, at)] if text != "("):
             raise Refused([_unknown(f"`{name}()` reads the server's own clock")])
-    elif name not in _TIMELESS | _WORDS:
+    elif not (_TIMELESS.fullmatch(name) or _WORDS.fullmatch(name)):
         raise Refused([_unknown(f"it calls `{name}`")])
 
 

@@ -52,17 +52,19 @@ class Stack:
 
 
 @contextmanager
-def stack(
-    where: Path, files: Mapping[str, str], pace: Pace, interval: int, routes: str
-) -> Iterator[Stack]:
+def stack(where: Path, files: Mapping[str, str], pace: Pace, interval: int, routes: str) -> Iterator[Stack]:
     """Both programs run until the block ends; nothing is scraped and no rule is loaded yet."""
     port, alerts = free_port(), free_port()
     (where / "alertmanager.yml").write_text(routes, encoding="utf-8")
-    (where / "prometheus.yml").write_text(dump(_configuration(pace, interval, alerts)), encoding="utf-8")
+    (where / "prometheus.yml").write_text(
+        dump(_configuration(pace, interval, alerts, port)), encoding="utf-8"
+    )
     server = Server(f"http://{HOST}:{port}", timeout=30)
     with ExitStack() as started:
         manager = started.enter_context(
-            running("alertmanager", _alertmanager(files["alertmanager"], alerts), where, lambda: listens(alerts))
+            running(
+                "alertmanager", _alertmanager(files["alertmanager"], alerts), where, lambda: listens(alerts)
+            )
         )
         prometheus = started.enter_context(
             running("prometheus", _prometheus(files["prometheus"], port, pace), where, lambda: _ready(server))
@@ -78,20 +80,34 @@ def _ready(server: Server) -> bool:
     return True
 
 
-def _configuration(pace: Pace, interval: int, alerts: int) -> dict[str, object]:
+def _configuration(pace: Pace, interval: int, alerts: int, port: int) -> dict[str, object]:
     step = format_duration(pace.real(interval))
     return {
         "global": {"scrape_interval": step, "scrape_timeout": step, "evaluation_interval": step},
         "rule_files": ["*.rules.yaml"],
         "alerting": {"alertmanagers": [{"static_configs": [{"targets": [f"{HOST}:{alerts}"]}]}]},
         "scrape_configs": [
-            {
-                "job_name": "own-labels" if honor else "targets",
-                "honor_labels": honor,
-                "file_sd_configs": [{"files": [_targets(honor)], "refresh_interval": "1s"}],
-            }
-            for honor in (False, True)
+            _itself(port),
+            *(
+                {
+                    "job_name": "own-labels" if honor else "targets",
+                    "honor_labels": honor,
+                    "file_sd_configs": [{"files": [_targets(honor)], "refresh_interval": "1s"}],
+                }
+                for honor in (False, True)
+            ),
         ],
+    }
+
+
+def _itself(port: int) -> dict[str, object]:
+    """Whether it keeps up with its rules."""
+    keep = {"source_labels": ["__name__"], "regex": "prometheus_rule_group_iterations.*", "action": "keep"}
+    return {
+        "job_name": "lab",
+        "scrape_interval": "1s",
+        "static_configs": [{"targets": [f"{HOST}:{port}"]}],
+        "metric_relabel_configs": [keep],
     }
 
 

@@ -46,12 +46,27 @@ class Silence:
 
 
 @dataclass(frozen=True)
-class Proof:
-    """Everything that one run showed; whole, or it is not there."""
+class Incident:
+    """The alerts for which somebody was paged while one fault lasted: one page for one incident."""
 
-    verdicts: tuple[Verdict, ...]
-    silences: tuple[Silence, ...]
+    fault: str
+    pool: str
+    pages: tuple[str, ...]
 
     @property
     def ok(self) -> bool:
-        return all(verdict.ok for verdict in self.verdicts) and all(silence.ok for silence in self.silences)
+        return len(self.pages) <= 1
+
+
+@dataclass(frozen=True)
+class Proof:
+    """Everything that one run showed; whole, or it is not there. In virtual time nobody is paged."""
+
+    verdicts: tuple[Verdict, ...]
+    silences: tuple[Silence, ...]
+    incidents: tuple[Incident, ...] = ()
+
+    @property
+    def ok(self) -> bool:
+        shown: tuple[Verdict | Silence | Incident, ...] = (*self.verdicts, *self.silences, *self.incidents)
+        return all(one.ok for one in shown)

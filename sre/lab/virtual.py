@@ -50,7 +50,7 @@ def _unwritable(error: OSError) -> Finding:
 
 
 def _exams(plan: Plan, wanted: Wanted) -> Iterator[Exam]:
-    always = _always(plan)
+    always = always_firing(plan)
     sort = Chapters(plan)
     for chosen in representatives(plan):
         prover = Prover(plan, chosen.pool, _PLAIN)
@@ -61,7 +61,7 @@ def _exams(plan: Plan, wanted: Wanted) -> Iterator[Exam]:
                 yield Exam(prover, chosen.pool.name, case, reads_cards, prover.head(chapter), always)
 
 
-def _always(plan: Plan) -> frozenset[str]:
+def always_firing(plan: Plan) -> frozenset[str]:
     """Alerts that are proven by a fault in which nothing happens: they fire in health."""
     catalogue = plan.catalogue
     healthy = {

@@ -52,7 +52,10 @@ class Site:
         """Target labels of the GPU exporter on a replica's node."""
         if self.identity == "host":
             return {"job": "dcgm", "instance": f"{self.host(number)}:9400"}
-        own, instance = {"namespace": "gpu-operator", "pod": f"dcgm-{self._beside}{number}"}, f"10.{self.ward}.1.{number}:9400"
+        own, instance = (
+            {"namespace": "gpu-operator", "pod": f"dcgm-{self._beside}{number}"},
+            f"10.{self.ward}.1.{number}:9400",
+        )
         return {"job": "dcgm", "instance": instance, **({} if self.honor_labels else own)}
 
     def gateway(self, number: int) -> dict[str, str]:
