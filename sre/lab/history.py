@@ -4,6 +4,7 @@ A healthy history is steady: what its rules record is one number for each series
 evaluates the compiled rules themselves in virtual time.
 """
 
+import os
 import re
 import subprocess
 from collections.abc import Iterable, Iterator, Mapping
@@ -162,9 +163,8 @@ class History:
         return frozenset(found)
 
     def _run(self, *arguments: str, expected: int = 0) -> str:
-        done = subprocess.run(
-            [self._promtool, *arguments], cwd=self._where, check=False, capture_output=True, text=True
-        )
+        command, own = [self._promtool, *arguments], {**os.environ, "TMPDIR": str(self._where)}
+        done = subprocess.run(command, cwd=self._where, env=own, check=False, capture_output=True, text=True)
         if done.returncode != expected:
             what = f"it could not make the fleet's past: {(done.stderr or done.stdout).strip()[-600:]}"
             raise Unreachable(

@@ -3,6 +3,7 @@
 import shutil
 import subprocess
 import tempfile
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
@@ -21,7 +22,6 @@ PACKAGES = {
 
 _PATIENCE = 60.0
 """Seconds for a program to be ready: far more than it needs, for the machine may be busy."""
-_GRACE = 3.0
 _LAST = 10
 """Lines of a log that are shown where a program died."""
 
@@ -83,14 +83,9 @@ class Program:
         )
 
     def stop(self) -> None:
-        """End it: asked first, then made to."""
+        """End it at once: what it has written is not kept."""
         self.stopped = True
-        if self.process.poll() is None:
-            self.process.terminate()
-            try:
-                self.process.wait(_GRACE)
-            except subprocess.TimeoutExpired:
-                self.process.kill()
+        self.process.kill()
         self.process.wait()
 
 
@@ -99,18 +94,32 @@ def running(
     name: str, arguments: Sequence[str], where: Path, ready: Callable[[], bool], patience: float = _PATIENCE
 ) -> Iterator[Program]:
     """The program runs in the folder ``where`` until the block ends; the block begins once it is ready."""
-    log = where / f"{name}.log"
-    with log.open("wb") as sink:
-        # A session of its own: an interrupt at the terminal reaches only us, and we end it in order.
-        process = subprocess.Popen(
-            arguments, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, cwd=where, start_new_session=True
-        )
-    program = Program(name, process, log)
+    log, started = where / f"{name}.log", list[Program]()
+
+    def start() -> None:
+        with log.open("wb") as sink:
+            # A session of its own: an interrupt at the terminal reaches only us, and we end it in order.
+            process = subprocess.Popen(
+                arguments,
+                stdin=subprocess.DEVNULL,
+                stdout=sink,
+                stderr=sink,
+                cwd=where,
+                start_new_session=True,
+            )
+        started.append(Program(name, process, log))
+
+    # Signals interrupt the main thread alone: in another one no child can be born and not be known.
+    birth = threading.Thread(target=start)
     try:
-        _wait(program, ready, patience)
-        yield program
+        birth.start()
+        birth.join()
+        _wait(started[0], ready, patience)
+        yield started[0]
     finally:
-        program.stop()
+        birth.join()
+        for program in started:
+            program.stop()
 
 
 def _wait(program: Program, ready: Callable[[], bool], patience: float) -> None:
