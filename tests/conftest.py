@@ -4,22 +4,22 @@ Each program runs on a free port, in a folder of its own, and is ended by its pr
 """
 
 import json
-import socket
-import subprocess
 import threading
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager, suppress
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import TypedDict
 
 import pytest
 import yaml
 from hypothesis import settings
+
+from sre.lab.pages import Page, free_port, serve
+from sre.lab.programs import running
 
 # One profile everywhere: the same examples on each run, and no deadline on a machine that others use too.
 settings.register_profile("steady", deadline=None, derandomize=True, max_examples=50)
@@ -28,7 +28,7 @@ settings.load_profile("steady")
 _PATIENCE = 30.0
 
 
-class Page(TypedDict, total=False):
+class Scraped(TypedDict, total=False):
     """One scrape target: its exposition text, and the labels that service discovery would give it."""
 
     job: str
@@ -43,12 +43,6 @@ class Running:
 
     url: str
     folder: Path
-
-
-def free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        return int(probe.getsockname()[1])
 
 
 def wait_until(condition: Callable[[], bool], what: str, seconds: float = _PATIENCE) -> None:
@@ -77,48 +71,19 @@ def ask(url: str, data: bytes | None = None) -> bytes:
 @contextmanager
 def program(arguments: list[str], ready: str, folder: Path) -> Iterator[None]:
     """Run until the block ends; ``ready`` is the address that answers 200 once it is up."""
-    with (folder / "log").open("w") as log:
-        process = subprocess.Popen(arguments, stdout=log, stderr=log, cwd=folder)
-        try:
-            wait_until(lambda: process.poll() is not None or answers(ready), arguments[0])
-            assert process.poll() is None, (folder / "log").read_text()
-            yield
-        finally:
-            process.kill()
-            process.wait()
+    with running(Path(arguments[0]).name, arguments, folder, lambda: answers(ready), _PATIENCE):
+        yield
 
 
 @contextmanager
 def pages(texts: Mapping[str, str]) -> Iterator[int]:
     """Serve exposition texts by path; the value is the port."""
-
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            text = texts.get(self.path)
-            self.send_response(200 if text is not None else 404)
-            self.send_header("Content-Type", "text/plain; version=0.0.4")
-            self.end_headers()
-            # A scrape that took too long has hung up.
-            with suppress(BrokenPipeError, ConnectionResetError):
-                self.wfile.write((text or "").encode())
-
-        def log_message(self, *arguments: object) -> None:
-            """Keep test output to the tests."""
-
-    server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    server.daemon_threads = True
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.05})
-    thread.start()
-    try:
-        yield server.server_port
-    finally:
-        server.shutdown()
-        thread.join()
-        server.server_close()
+    with serve(lambda path: Page(texts[path].encode()) if path in texts else None) as address:
+        yield int(address.rpartition(":")[2])
 
 
 @contextmanager
-def prometheus(folder: Path, targets: Sequence[Page], rules: Sequence[Path]) -> Iterator[Running]:
+def prometheus(folder: Path, targets: Sequence[Scraped], rules: Sequence[Path]) -> Iterator[Running]:
     """A Prometheus that has scraped every page."""
     with ExitStack() as stack:
         texts = {f"/{index}": page["text"] for index, page in enumerate(targets)}
@@ -143,7 +108,7 @@ def prometheus(folder: Path, targets: Sequence[Page], rules: Sequence[Path]) -> 
         yield Running(url, folder)
 
 
-def _job(index: int, page: Page, port: int) -> dict[str, object]:
+def _job(index: int, page: Scraped, port: int) -> dict[str, object]:
     # One scrape job for each page: several of them share a job label, as the pods of a pool do.
     labels = {"job": page["job"], "instance": f"10.0.0.{index + 1}:8000", **page.get("labels", {})}
     return {
@@ -161,7 +126,7 @@ def _scraped(url: str) -> int:
 
 
 @contextmanager
-def victoria_metrics(folder: Path, targets: Sequence[Page]) -> Iterator[Running]:
+def victoria_metrics(folder: Path, targets: Sequence[Scraped]) -> Iterator[Running]:
     """A VictoriaMetrics that every page was pushed into."""
     port = free_port()
     url = f"http://127.0.0.1:{port}"
@@ -203,7 +168,7 @@ def start_prometheus(_started) -> Callable[..., Running]:
     """Start one with ``start_prometheus(page, page, rules=[path])``; it runs until the tests end."""
     stack, folder = _started
 
-    def start(*targets: Page, rules: Sequence[Path] = ()) -> Running:
+    def start(*targets: Scraped, rules: Sequence[Path] = ()) -> Running:
         return stack.enter_context(prometheus(folder("prometheus"), targets, rules))
 
     return start
@@ -214,7 +179,7 @@ def start_victoria_metrics(_started) -> Callable[..., Running]:
     """Start one with ``start_victoria_metrics(page, page)``; it runs until the tests end."""
     stack, folder = _started
 
-    def start(*targets: Page) -> Running:
+    def start(*targets: Scraped) -> Running:
         return stack.enter_context(victoria_metrics(folder("victoria"), targets))
 
     return start

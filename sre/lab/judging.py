@@ -21,9 +21,13 @@ _WARM_UP = 4
 
 @dataclass
 class Judge:
-    """Reads a run off its Prometheus and its webhook; ``late`` scrapes are allowed beyond `within`."""
+    """Reads a run off its Prometheus and its webhook.
+
+    ``always`` are alerts that fire in health too; ``late`` scrapes are allowed beyond `within`.
+    """
 
     scenes: tuple[Scene, ...]
+    always: frozenset[str]
     clock: Clock
     server: Server
     deliveries: tuple[Delivery, ...]
@@ -84,6 +88,7 @@ class Judge:
                     labels["alertname"]
                     for labels, spells in self._all
                     if scene.owns(labels)
+                    and labels["alertname"] not in self.always
                     and not allowed(labels, scene.part.fault)
                     and not any(promise.tells(labels) for promise in scene.promises)
                     and any(last > begin for _, last in spells)

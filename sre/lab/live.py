@@ -2,7 +2,7 @@
 
 import re
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from math import ceil, floor
@@ -25,6 +25,7 @@ from sre.lab.scaling import Pace
 from sre.lab.scenes import Labels, Scene, live_fleet, parts, stage
 from sre.lab.stack import Stack, stack
 from sre.lab.verdicts import Proof
+from sre.lab.virtual import Watch, always_firing, unshown
 from sre.lab.wanted import Wanted
 
 PACE = 60
@@ -44,9 +45,6 @@ _MISSED = 0.05
 """Share of evaluations that may be skipped before times mean nothing any more."""
 _CONSTANT = re.compile(r"vector\([\d.]+\)")
 _CONSTANT_EVERY = 120
-
-Watch = Callable[[int, int, str], None]
-"""Told again and again: how many are done, of how many, and what is going on."""
 
 
 def prove(
@@ -80,7 +78,10 @@ def prove(
                 where, files, Pace(pace), interval, routes(plan, receivers, Pace(pace), address)
             ) as programs,
         ):
-            return run.play(programs, address.removeprefix("http://"))
+            proof = run.play(programs, address.removeprefix("http://"))
+    shown = [promise.proven for scene in scenes for promise in scene.promises]
+    verdicts = (*filter(wanted.verdict, proof.verdicts), *unshown(plan, shown, wanted))
+    return replace(proof, verdicts=verdicts)
 
 
 def _scaled(plan: Plan, pace: Pace) -> list[dict[str, object]]:
@@ -148,7 +149,8 @@ class _Run:
         time.sleep(2 * LATE * float(self.clock.step))
         programs.check()
         self._check_pace(programs)
-        return Judge(self.scenes, self.clock, programs.server, self.deliveries.all, LATE).proof()
+        always = always_firing(self.plan)
+        return Judge(self.scenes, always, self.clock, programs.server, self.deliveries.all, LATE).proof()
 
     def _discover(self, programs: Stack, address: str) -> None:
         at = floor(self.clock.index)

@@ -2,11 +2,12 @@
 
 import os
 import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
 from sre.compile.cases import Chapters
 from sre.compile.compilation import Compilation
+from sre.compile.expected import Proven
 from sre.compile.plan import Plan
 from sre.compile.proofs import Prover
 from sre.compile.representatives import representatives
@@ -40,7 +41,8 @@ def prove(compiled: Compilation, wanted: Wanted, watch: Watch) -> Proof:
         raise
     except OSError as error:
         raise Refused([_unwritable(error)]) from None
-    return Proof((*proof.verdicts, *_unshown(compiled.plan, exams, wanted)), proof.silences)
+    shown = [proven for exam in exams for proven in exam.case.rules]
+    return Proof((*proof.verdicts, *unshown(compiled.plan, shown, wanted)), proof.silences)
 
 
 def _unwritable(error: OSError) -> Finding:
@@ -107,9 +109,8 @@ def _write(exam: Exam, number: int, folder: Path) -> Path:
     return file
 
 
-def _unshown(plan: Plan, exams: list[Exam], wanted: Wanted) -> Iterator[Verdict]:
+def unshown(plan: Plan, shown: Collection[Proven], wanted: Wanted) -> Iterator[Verdict]:
     """Rules that are emitted, and that no simulated story can show."""
-    shown = [proven for exam in exams for proven in exam.case.rules]
     for planned in plan.alerts:
         for index in planned.sources:
             rule = planned.alert.rules[index]
