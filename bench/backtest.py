@@ -19,6 +19,7 @@ from sre import content
 from sre.catalogue.load import load
 from sre.checks.backtest.samples import packed
 from sre.checks.backtest.scratch import Scratch, scratch
+from sre.cli.inputs import read_inputs
 from sre.compile.planning import make_plan
 from sre.compile.stand_in import StandIn
 from sre.fleet import Fleet
@@ -44,8 +45,6 @@ def series(folder: Path) -> Iterator[tuple[dict[str, str], Samples]]:
     """Every series of the simulated pool, as its first scrapes show it."""
     (folder / "fleet.yaml").write_text(FLEET, encoding="utf-8")
     catalogue = load(content.root())
-    from sre.cli.inputs import read_inputs
-
     fleet: Fleet = read_inputs(folder / "fleet.yaml").fleet
     plan = make_plan(fleet, catalogue)
     stand_in = StandIn(plan, fleet.pools[0])
@@ -89,7 +88,6 @@ def main() -> None:
     """Fill, ask, print."""
     options = argparse.ArgumentParser(description=__doc__)
     options.add_argument("--days", type=float, default=7)
-    options.add_argument("--hold", action="store_true", help="leave the server up until interrupted")
     chosen = options.parse_args()
     with tempfile.TemporaryDirectory() as name, scratch() as server:
         folder = Path(name)
@@ -100,9 +98,6 @@ def main() -> None:
         print(
             f"{len(found)} series, {count / 1e6:.1f} million samples, written in {time.perf_counter() - began:.1f} s"
         )
-        if chosen.hold:
-            print(server.server.url, (folder / "fleet.yaml"), flush=True)
-            time.sleep(3600)
         for what, more in (("all alerts", []), ("a sweep", ["--sweep", "LLMQueueDepthHigh"])):
             began = time.perf_counter()
             rows = _rows(folder, server.server.url, [f"--since={chosen.days * 24:g}h", *more])

@@ -15,6 +15,7 @@ import pytest
 import yaml
 from click.testing import CliRunner
 
+from sre.checks.backtest.history import grid, pages
 from sre.checks.backtest.picture import Bar, draw
 from sre.checks.backtest.samples import packed, request, series
 from sre.checks.backtest.scratch import scratch
@@ -154,6 +155,13 @@ class TestKnownHours:
         assert (code, "over the budget of 5" in said) == (1, True)
         code, _, said = backtest(prometheus, "--budget", "1000/week")
         assert (code, "within the budget of 1000" in said) == (0, True)
+
+    def test_a_range_is_answered_for_the_very_times_of_a_group(self, prometheus, victoria):
+        """A group is evaluated at any moment of its interval, and asked about at that moment, page by page."""
+        slots = grid(BEGIN, END, STEP, 7_163)
+        for url in (prometheus, victoria):
+            found = [page for page, _ in pages(own_server(url, 30), 'up{pod="chat-0"}', slots)]
+            assert [at for page in found for at in page] == list(slots)
 
     def test_another_implementation_of_the_api_gives_the_same(self, backtest, prometheus, victoria):
         """VictoriaMetrics, asked for the same series, gives the same firings, flaps and pages.

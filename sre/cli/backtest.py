@@ -4,9 +4,10 @@ import json
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import asdict
+from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import click
 
@@ -19,6 +20,11 @@ from sre.compile.plan import Plan
 from sre.compile.planning import make_plan
 from sre.findings import Finding, Refused
 from sre.source import suggest
+
+if TYPE_CHECKING:
+    from sre.checks.backtest.recordings import Period
+    from sre.checks.backtest.sweep import Sweep
+    from sre.cli.backtest_table import Told
 
 
 @click.command()
@@ -65,44 +71,75 @@ def backtest(
         raise click.UsageError("--picture draws a sweep: give --sweep ALERT")
     inputs = read_inputs(fleet, catalogue)
     plan = make_plan(inputs.fleet, inputs.catalogue, inputs.listed)
-    alerts = _chosen(plan, sweep)
-    limit = pages_per_week(budget) if budget else None
-    # What is evaluated right now may not have been written yet.
-    latest = datetime.fromtimestamp(time.time() - float(inputs.fleet.evaluation_interval), UTC)
-    start, end = stretch(since, until, latest, inputs.fleet.zone)
+    asked = _asked(plan, since, until, budget, sweep)
     # Imported late: requests and the parser are slow to import, and a broken fleet file should be told at once.
-    from sre.checks.backtest.recordings import Period
     from sre.checks.backtest.run import replay
-    from sre.checks.backtest.sweep import make_sweep
-    from sre.checks.backtest.tally import tally
-    from sre.cli.backtest_table import Told, show, show_sweep
+    from sre.cli.backtest_table import Told
 
-    swept = make_sweep(plan, sweep) if sweep else None
-    period = Period(*(round(moment.timestamp() * 1000) for moment in (start, end)))
-    found = replay(
-        plan, connect(url, token_env, headers, timeout), period, alerts, sweep=swept, tell=_progress()
+    server = connect(url, token_env, headers, timeout)
+    found = replay(plan, server, asked.period, asked.alerts, sweep=asked.sweep, tell=_progress())
+    told = Told(server.url, found, asked.limit, inputs.fleet.zone)
+    pages = _swept(plan, asked, told, picture, into) if asked.sweep else _all(plan, asked, told, into)
+    report([*inputs.warnings, *found.findings], [pool.name for pool in inputs.fleet.pools])
+    sys.exit(FOUND if asked.limit is not None and pages > asked.limit else 0)
+
+
+@dataclass(frozen=True)
+class _Asked:
+    """What the command line asks for; ``limit`` in pages per week."""
+
+    alerts: Sequence[str]
+    period: "Period"
+    sweep: "Sweep | None"
+    limit: float | None
+
+
+def _asked(plan: Plan, since: str, until: str | None, budget: str | None, sweep: str | None) -> _Asked:
+    """Everything that can be wrong with it is told before a server is asked. Raises ``Refused``."""
+    from sre.checks.backtest.recordings import Period
+    from sre.checks.backtest.sweep import make_sweep
+
+    alerts = _chosen(plan, sweep)
+    # What is evaluated right now may not have been written yet.
+    latest = datetime.fromtimestamp(time.time() - float(plan.fleet.evaluation_interval), UTC)
+    moments = stretch(since, until, latest, plan.fleet.zone)
+    return _Asked(
+        alerts,
+        Period(*(round(moment.timestamp() * 1000) for moment in moments)),
+        make_sweep(plan, sweep) if sweep else None,
+        pages_per_week(budget) if budget else None,
     )
-    findings = [*inputs.warnings, *found.findings]
-    rows = tally(plan, alerts, found)
-    told = Told(url, found, limit, inputs.fleet.zone)
-    if swept:
-        variants = {mark: tally(plan, alerts, found, mark) for mark in swept.values}
-        drawn = show_sweep(told, swept, variants)
-        data = [
-            {**asdict(row), "threshold": float(number)}
-            for mark, some in variants.items()
-            for row in some
-            if (number := swept.number(mark, row.pool)) is not None
-        ]
-        if picture:
-            _save("--picture", picture, drawn)
-    else:
-        show(told, rows)
-        data = [asdict(row) for row in rows]
-    if into:
-        _save("--json", into, json.dumps(data, indent=2, ensure_ascii=False) + "\n")
-    report(findings, [pool.name for pool in inputs.fleet.pools])
-    sys.exit(FOUND if limit is not None and sum(row.pages_per_week for row in rows) > limit else 0)
+
+
+def _all(plan: Plan, asked: _Asked, told: "Told", into: Path | None) -> float:
+    """Every alert; the value is how many pages they come to in a week."""
+    from sre.checks.backtest.tally import tally
+    from sre.cli.backtest_table import show
+
+    rows = tally(plan, asked.alerts, told.replay)
+    show(told, rows)
+    _save_json(into, [asdict(row) for row in rows])
+    return sum(row.pages_per_week for row in rows)
+
+
+def _swept(plan: Plan, asked: _Asked, told: "Told", picture: Path | None, into: Path | None) -> float:
+    """One alert at each of its thresholds; the value is how many pages the one in force comes to."""
+    from sre.checks.backtest.tally import tally
+    from sre.cli.backtest_table import show_sweep
+
+    assert asked.sweep
+    sweep = asked.sweep
+    variants = {mark: tally(plan, asked.alerts, told.replay, mark) for mark in sweep.values}
+    drawn = show_sweep(told, sweep, variants)
+    if picture:
+        _save("--picture", picture, drawn)
+    _save_json(into, [
+        {**asdict(row), "threshold": float(number)}
+        for mark, rows in variants.items()
+        for row in rows
+        if (number := sweep.number(mark, row.pool)) is not None
+    ])  # fmt: skip
+    return sum(row.pages_per_week for row in variants[""])
 
 
 def _chosen(plan: Plan, name: str | None) -> Sequence[str]:
@@ -127,6 +164,11 @@ def _progress() -> Callable[[int, int], None]:
             )
 
     return tell
+
+
+def _save_json(path: Path | None, rows: list[dict[str, object]]) -> None:
+    if path:
+        _save("--json", path, json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
 
 
 def _save(option: str, path: Path, text: str) -> None:

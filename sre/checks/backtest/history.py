@@ -3,17 +3,22 @@
 Times are integers in milliseconds; a grid is a ``range`` of them.
 """
 
+import time
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from sre.answers import Series
+from sre.findings import Finding, Unreachable
 from sre.prometheus import Server
 from sre.promql import quote
 
 # Prometheus answers at most 11,000 points of a series; this many in all keep an answer near 20 MB.
 _LONGEST, _POINTS = 10_000, 400_000
 _FIRST = 120
+
+# Far from the time that a server gives a question: what is slow is asked for in shorter pages.
+_SECONDS = 5.0
 
 
 def grid(begin: int, end: int, interval: int, phase: int = 0) -> range:
@@ -22,19 +27,32 @@ def grid(begin: int, end: int, interval: int, phase: int = 0) -> range:
     return range(first, end + 1, interval)
 
 
-def pages(server: Server, expr: str, slots: range) -> Iterator[tuple[range, tuple[Series, ...]]]:
-    """The answers of a range query, page by page: each as long as the last one's size allows.
+def pages(
+    server: Server, expr: str, slots: range, clock: Callable[[], float] = time.monotonic
+) -> Iterator[tuple[range, tuple[Series, ...]]]:
+    """The answers of a range query, page by page: each as long as size and time of the last one allow.
 
     Raises ``Unreachable``.
     """
     at, length = 0, _FIRST
     while at < len(slots):
-        page = slots[at : at + length]
+        page, began = slots[at : at + length], clock()
         found = server.query_range(expr, page[0] / 1000, page[-1] / 1000, page.step / 1000)
+        _refuse_other_times(server, page, found)
+        points, seconds = sum(len(one.points) for one in found), max(clock() - began, 0.001)
         yield page, found
         at += len(page)
-        points = sum(len(one.points) for one in found)
-        length = max(1, min(_LONGEST, length * 16, _POINTS * len(page) // max(points, 1)))
+        fits = min(_POINTS / max(points, 1), _SECONDS / seconds, 16.0)
+        length = max(1, min(_LONGEST, int(len(page) * fits)))
+
+
+def _refuse_other_times(server: Server, page: range, found: tuple[Series, ...]) -> None:
+    """An answer for other moments than those of the rules would look like silence."""
+    times = (round(at * 1000) for one in found for at, _ in (one.points[:1] + one.points[-1:]))
+    if any(at not in page for at in times):
+        raise Unreachable([Finding(server.url, "answered a range query for other times than it was asked for",
+                                   "an alert has its state at the evaluations of its group, and not in between",
+                                   "switch off what aligns queries, such as a caching front end")])  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -68,10 +86,10 @@ class Coverage:
 def coverage(server: Server, expr: str, slots: range) -> Coverage:
     """Where an expression that is there whenever the server is has a value."""
     seen = {
-        (round(time * 1000) - slots[0]) // slots.step
+        (round(at * 1000) - slots[0]) // slots.step
         for _, found in pages(server, expr, slots)
         for one in found
-        for time, _ in one.points
+        for at, _ in one.points
     }
     return Coverage(slots[0], slots.step, len(slots), frozenset(seen))
 

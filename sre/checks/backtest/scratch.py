@@ -72,7 +72,7 @@ class Record:
             points = self._points(one, page.step, ended.pop(key, None))
             if points:
                 self._scratch.write(dict(key), points)
-                self._note(key, points[-1], page)
+                self._open[key] = points[-1][0]
         for key, last in ended.items():
             self._end(key, last + page.step)
         for key in [key for key, last in self._open.items() if last != page[-1]]:
@@ -89,9 +89,6 @@ class Record:
             points.append((at, packed(value)))
             last = at
         return points
-
-    def _note(self, key: Key, point: tuple[int, bytes], page: range) -> None:
-        self._open[key] = point[0] if point[0] in page else page[-1]
 
     def _end(self, key: Key, at: int) -> None:
         self._open.pop(key, None)
