@@ -7,6 +7,7 @@ from xml.sax.saxutils import escape
 _WIDTH, _LEFT, _TOP, _BAR, _HEIGHT = 760, 60, 76, 120, 170
 _INK, _MUTED, _FILL, _NOW, _LIMIT = "#1f2328", "#656d76", "#9db7d5", "#2f5f98", "#c0392b"
 _FONT = "font-family='system-ui, sans-serif'"
+_HALO = "stroke='#ffffff' stroke-width='3' paint-order='stroke'"
 
 
 @dataclass(frozen=True)
@@ -37,6 +38,14 @@ def draw(title: str, axis: str, panels: Sequence[tuple[str, Sequence[Bar]]], lim
 def _panel(name: str, bars: Sequence[Bar], top: int, highest: float, limit: float | None) -> list[str]:
     base, step = top + 20 + _BAR, (_WIDTH - _LEFT - 20) / max(len(bars), 1)
     parts = [_text(20, top + 8, name, 13, weight=600)]
+    end = _WIDTH - 20
+    parts.append(f"<line x1='{_LEFT - 10}' x2='{end}' y1='{base}' y2='{base}' stroke='{_MUTED}'/>")
+    if limit is not None:
+        at = base - limit / highest * (_BAR - 16)
+        parts.append(
+            f"<line x1='{_LEFT - 10}' x2='{end}' y1='{at:.1f}' y2='{at:.1f}' stroke='{_LIMIT}' stroke-dasharray='5 4'/>"
+        )
+        parts.append(_text(_LEFT - 14, at + 4, "budget", 11, _LIMIT, anchor="end"))
     for number, bar in enumerate(bars):
         size, left = bar.height / highest * (_BAR - 16), _LEFT + number * step
         fill, weight = (_NOW, 600) if bar.chosen else (_FILL, 400)
@@ -47,14 +56,6 @@ def _panel(name: str, bars: Sequence[Bar], top: int, highest: float, limit: floa
             ),
             _text(left + step / 2 - 7, base + 16, bar.label, 12, anchor="middle", weight=weight),
         ]
-    end = _WIDTH - 20
-    parts.append(f"<line x1='{_LEFT - 10}' x2='{end}' y1='{base}' y2='{base}' stroke='{_MUTED}'/>")
-    if limit is not None:
-        at = base - limit / highest * (_BAR - 16)
-        parts.append(
-            f"<line x1='{_LEFT - 10}' x2='{end}' y1='{at:.1f}' y2='{at:.1f}' stroke='{_LIMIT}' stroke-dasharray='5 4'/>"
-        )
-        parts.append(_text(_LEFT - 14, at + 4, "budget", 11, _LIMIT, anchor="end"))
     return parts
 
 
@@ -63,7 +64,7 @@ def _text(
 ) -> str:
     return (
         f"<text x='{x:.1f}' y='{y:.1f}' {_FONT} font-size='{size}' font-weight='{weight}' "
-        f"fill='{fill}' text-anchor='{anchor}'>{escape(_plain(text))}</text>"
+        f"fill='{fill}' {_HALO} text-anchor='{anchor}'>{escape(_plain(text))}</text>"
     )
 
 
