@@ -38,9 +38,9 @@ def find(*wanted: str, path: str | None = None) -> dict[str, str]:
         raise Refused(
             [
                 Finding(
-                    " and ".join(missing),
-                    "not found on PATH",
-                    "the lab runs the real programs, not look-alikes",
+                    "PATH",
+                    f"{' and '.join(missing)} {'is' if len(missing) == 1 else 'are'} not on PATH",
+                    "the compiled rules are run in the real programs, not in look-alikes",
                     f"run `apt-get install --no-install-recommends {packages}`; elsewhere, put them on PATH",
                 )
             ]

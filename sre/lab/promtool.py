@@ -5,7 +5,6 @@ An expectation that cannot hold makes promtool print what it got instead (cmd/pr
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import time
@@ -71,18 +70,6 @@ def _series(got: str) -> list[Got]:
 def _labels(inside: str) -> dict[str, str]:
     # Go and Python quote alike, as far as labels go.
     return {name: str(literal_eval(f'"{value}"')) for name, value in _LABEL.findall(inside)}
-
-
-def find(path: str | None = None) -> str:
-    """The program; raises ``Refused`` where it is not on ``path`` (default: PATH)."""
-    found = shutil.which("promtool", path=path)
-    if found:
-        return found
-    what, why = "promtool is not on PATH", "it is what the compiled rules are run in"
-    fix = (
-        "run `apt-get install --no-install-recommends prometheus`; elsewhere, it comes with every Prometheus"
-    )
-    raise Refused([Finding("promtool", what, why, fix)])
 
 
 def run(

@@ -1,7 +1,6 @@
 """The proof in virtual time: promtool runs the compiled rules over every simulated story, and says when what fired."""
 
 import os
-import tempfile
 from collections.abc import Callable, Collection, Iterator
 from pathlib import Path
 
@@ -14,6 +13,7 @@ from sre.compile.representatives import representatives
 from sre.findings import Finding, Refused
 from sre.lab import promtool
 from sre.lab.exam import QUESTIONS, Exam
+from sre.lab.programs import find, folder
 from sre.lab.verdicts import Proof, Silence, Verdict
 from sre.lab.wanted import Wanted
 
@@ -28,15 +28,14 @@ def prove(compiled: Compilation, wanted: Wanted, watch: Watch) -> Proof:
 
     Everything is written to a temporary folder, which is gone afterwards, as every child is.
     """
-    program = promtool.find()
+    program = find("promtool")["promtool"]
     exams = list(_exams(compiled.plan, wanted))
     if missed := list(wanted.missed(exam.case for exam in exams)):
         raise Refused(missed)
     try:
-        with tempfile.TemporaryDirectory(prefix="sre-prove-") as name:
-            folder = Path(name)
-            _write_rules(compiled, exams, folder)
-            proof = _run(program, exams, folder, wanted, watch)
+        with folder("sre-prove-") as where:
+            _write_rules(compiled, exams, where)
+            proof = _run(program, exams, where, wanted, watch)
     except BrokenPipeError:
         raise
     except OSError as error:

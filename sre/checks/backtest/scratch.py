@@ -1,10 +1,6 @@
 """A Prometheus of our own on loopback: empty at first, written to as rules are evaluated, gone afterwards."""
 
 import re
-import shutil
-import subprocess
-import tempfile
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
@@ -12,10 +8,11 @@ from pathlib import Path
 from sre.answers import Series
 from sre.checks.backtest.history import Coverage
 from sre.checks.backtest.samples import STALE, packed, request, series
-from sre.findings import Finding, Refused, Unreachable
+from sre.findings import Unreachable
+from sre.lab.programs import find, folder, running
 from sre.prometheus import Server, own_server
 
-_PATIENCE, _ANSWER = 60.0, 600.0
+_ANSWER = 600.0
 _BATCH = 8 << 20
 _LISTENING = re.compile(r'msg="Listening on".*? address=(127\.0\.0\.1:\d+)')
 
@@ -99,39 +96,22 @@ class Record:
 @contextmanager
 def scratch() -> Iterator[Scratch]:
     """Started for the block, ended with it, its folder removed. Raises ``Refused``, ``Unreachable``."""
-    program = shutil.which("prometheus")
-    if program is None:
-        raise Refused([Finding("prometheus", "there is no such program here",
-                               "a server of our own evaluates the rules over the answers of the fleet's",
-                               "install it: apt-get install prometheus, or put its release on the PATH")])  # fmt: skip
-    with tempfile.TemporaryDirectory(prefix="sre-backtest-") as name:
-        folder = Path(name)
-        (folder / "prometheus.yml").write_text("global: {}\n")
-        with (folder / "log").open("w") as log:
-            process = subprocess.Popen(
-                [program, *_FLAGS], cwd=folder, stdin=subprocess.DEVNULL, stdout=log, stderr=log
-            )
-            try:
-                yield Scratch(_ready(process, folder / "log"))
-            finally:
-                process.kill()
-                process.wait()
+    file = find("prometheus")["prometheus"]
+    with folder("sre-backtest-") as where:
+        (where / "prometheus.yml").write_text("global: {}\n")
+        with running("prometheus", [file, *_FLAGS], where, lambda: _listening(where) is not None):
+            yield Scratch(own_server(f"http://{_listening(where)}", timeout=_ANSWER))
 
 
-def _ready(process: "subprocess.Popen[bytes]", log: Path) -> Server:
-    """The server once it answers."""
-    end = time.monotonic() + _PATIENCE
-    while process.poll() is None and time.monotonic() < end:
-        if found := _LISTENING.search(log.read_text(errors="replace")):
-            server = own_server(f"http://{found[1]}", timeout=_ANSWER)
-            try:
-                server.query("vector(1)")
-            except Unreachable:
-                time.sleep(0.05)
-                continue
-            return server
-        time.sleep(0.02)
-    said = log.read_text(errors="replace").strip().splitlines()[-1:] or ["nothing"]
-    raise Unreachable([Finding("prometheus", f"our own did not start: {said[0][-300:]}",
-                               "it evaluates the rules over the answers of the fleet's server",
-                               "free space for temporary files; see that it is version 2.42 or later")])  # fmt: skip
+def _listening(where: Path) -> str | None:
+    """The address that it found free, once it answers there."""
+    log = where / "prometheus.log"
+    found = _LISTENING.search(log.read_text(errors="replace"))
+    try:
+        return (
+            found[1]
+            if found and own_server(f"http://{found[1]}", timeout=_ANSWER).query("vector(1)")
+            else None
+        )
+    except Unreachable:
+        return None
