@@ -18,8 +18,9 @@ test: test-machine .venv/installed-test ## style, types and the whole suite
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
-bench: machine .venv/installed ## how long the commands take, beside the jsonnet compiler
+bench: machine .venv/installed ## how long the commands take, beside the jsonnet compiler; what rules cost a Prometheus
 	@$(BIN)/python bench/bench.py
+	@$(BIN)/python bench/evaluation.py
 
 docs: machine .venv/installed ## write the generated pages anew: commands and alerts
 	$(BIN)/python docs/generate.py
