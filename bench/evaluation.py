@@ -62,6 +62,7 @@ class Result:
     cpu: float
     allocated: float
     resident: float
+    missed: float
 
     @property
     def total(self) -> float:
@@ -207,7 +208,8 @@ def measure(cards: int, rounds: int, ahead: int) -> Result:
             server.load(rules_file(folder, plan))
             seen = list(watch(server, rounds, begin + ahead))
             series = int(server.metric("prometheus_tsdb_head_series"))
-            return summary(cards, series, seen, server.peak)
+            missed = server.metric("prometheus_rule_group_iterations_missed_total")
+            return summary(cards, series, seen, server.peak, missed)
 
 
 def rules_file(folder: Path, plan: Plan) -> Path:
@@ -252,7 +254,7 @@ def _finished(server: Prometheus, before: dict[str, dict], until: float) -> dict
     raise SystemExit("Loading and measuring took longer than the samples reach: try a greater --ahead.")
 
 
-def summary(cards: int, series: int, seen: list[Look], peak: float) -> Result:
+def summary(cards: int, series: int, seen: list[Look], peak: float, missed: float) -> Result:
     """Medians over the looks."""
     rules, groups, names = defaultdict(list), defaultdict(list), dict[_RULE, str]()
     for look in seen:
@@ -273,6 +275,7 @@ def summary(cards: int, series: int, seen: list[Look], peak: float) -> Result:
         (seen[-1].cpu - seen[0].cpu) / ran,
         (seen[-1].allocated - seen[0].allocated) / ran,
         peak,
+        missed,
     )
 
 
@@ -292,6 +295,7 @@ def table(results: Sequence[Result], rows: int) -> str:
     row("CPU of Prometheus, GC and all", [r.cpu for r in results], "s")
     row("allocated by Prometheus", [r.allocated for r in results], "MB", 0)
     row("memory of Prometheus, at most", [r.resident for r in results], "MB", 0)
+    row("evaluations missed: CPU is too low", [r.missed for r in results], "", 0)
     row("series in its head", [r.series for r in results], "", 0)
     row("rules", [len(r.names) for r in results], "", 0)
     lines.append("")
