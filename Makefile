@@ -18,10 +18,11 @@ test: test-machine .venv/installed-test ## style, types and the whole suite
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
-bench: machine .venv/installed ## how long the commands take, beside the jsonnet compiler, and how fast a fleet is simulated
+bench: machine .venv/installed ## what the commands, the simulation, a backtest and the rules themselves cost
 	@$(BIN)/python bench/bench.py
 	@$(BIN)/python bench/simulation.py
 	@$(BIN)/python bench/backtest.py
+	@$(BIN)/python bench/evaluation.py
 
 docs: machine .venv/installed ## write the generated pages anew: commands and alerts
 	$(BIN)/python docs/generate.py

@@ -306,6 +306,17 @@ def test_a_signal_that_stands_in_a_text_is_text(catalogue: Catalogue) -> None:
     )
 
 
+def test_labels_are_renamed_behind_an_aggregation_and_only_those_that_it_keeps(catalogue: Catalogue) -> None:
+    """Servers rename the labels of ten thousand cards at every evaluation: few labels, and of few series."""
+    renames = (("pool", "job", "(.+)"), ("host", "instance", "(.+)"))
+    vllm = Exposure(catalogue.engines["vllm"], renames=renames)
+    assert vllm.expand("sum by (pool, le) (rate(@ttft_bucket[5m]))") == (
+        "sum by (pool, le) (label_replace(sum by (pool, le, job) "
+        '(rate(vllm:time_to_first_token_seconds_bucket[5m])), "pool", "$1", "job", "(.+)"))'
+    )
+    assert vllm.expand("sum by (pool) (2 * @running)").startswith("sum by (pool) (2 * label_replace(")
+
+
 def test_a_record_that_does_not_parse_is_told_at_its_line(catalogue: Catalogue) -> None:
     """A slip in a catalogue of your own is a finding, never a traceback."""
     broken = {

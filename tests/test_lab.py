@@ -24,7 +24,7 @@ def test_missing_programs_are_told_with_the_command_that_installs_them(tmp_path:
     with pytest.raises(Refused) as refused:
         find("prometheus", "alertmanager", "promtool", path=str(tmp_path))
     (finding,) = refused.value.findings
-    assert finding.where == "PATH"
+    assert finding.what == "prometheus and alertmanager and promtool are not on PATH"
     assert "apt-get install --no-install-recommends prometheus prometheus-alertmanager" in finding.fix
 
 

@@ -5,6 +5,10 @@ that metric are joined with `or`, so that a recorded signal stays one series thr
 
 An expression of the catalogue is read once, from left to right, and what is put in is not read again. What a fleet
 file says is only ever put in: a pool called `@steps` or `a$place` stays a name.
+
+Ten thousand cards have their labels renamed at every evaluation, and each renaming costs by the label. An
+aggregation that stands around nothing but a signal is therefore made twice: over the raw labels that matter to it,
+and over their new names.
 """
 
 import re
@@ -22,8 +26,9 @@ _SUFFIX = re.compile(r"_(bucket|sum|count)$")
 # Inside a text only macros count. A function that reads a window, rate(@steps[2m]), goes inside, to each raw name.
 _TOKEN = re.compile(
     rf"{STRING}|\$[a-z_]+"
-    r"|(?:(?P<function>[a-z_]+)\(\s*)?@(?P<signal>[a-z][a-z0-9_]*)"
-    rf"(?P<selector>{MATCHERS})?(?P<tail>(?(function)\[\w+\]|)(?:\s+offset\s+\w+)?)(?(function)\s*\)|)"
+    r"|(?:(?P<aggregation>sum|max|min|group) by \((?P<by>[^()]*)\)\s*\(\s*)?"
+    r"(?:(?P<function>[a-z_]+)\(\s*)?@(?P<signal>[a-z][a-z0-9_]*)"
+    rf"(?P<selector>{MATCHERS})?(?P<tail>(?(function)\[\w+\]|)(?:\s+offset\s+\w+)?)(?(function)\s*\)|)(?(aggregation)\s*\)|)"
 )
 
 Rename = tuple[str, str, str]
@@ -32,11 +37,15 @@ Rename = tuple[str, str, str]
 
 @dataclass(frozen=True)
 class Exposure:
-    """One binding as one fleet sees it: which targets, and which labels to rename on the way in."""
+    """One binding as one fleet sees it: which targets, and which labels to rename on the way in.
+
+    ``fold`` are labels to which a signal is folded, to its greatest value, that no aggregation stands around.
+    """
 
     binding: Binding
     matcher: str = ""
     renames: tuple[Rename, ...] = ()
+    fold: tuple[str, ...] = ()
 
     def only(self, labels: Mapping[str, str]) -> Self:
         """The same for those of its series alone that have these labels."""
@@ -50,15 +59,28 @@ class Exposure:
         if not token["signal"]:
             return fill(token[0], macros)
         selector = fill(token["selector"] or "{}", macros)[1:-1]
-        return self._call(token["signal"], selector, token["tail"], token["function"])
-
-    def _call(self, name: str, selector: str, tail: str, function: str | None) -> str:
+        name = token["signal"]
         signal = name if name in self.binding.signals else _SUFFIX.sub("", name)
-        suffix = name[len(signal) :]
-        sources = self.binding.signals[signal]
-        found = [self._source(s, suffix, selector, tail, function) for s in sources]
+        sources, suffix = self.binding.signals[signal], name[len(signal) :]
         # Renamed once, behind the `or`: servers parse and evaluate every byte of this at every interval.
-        return rename(found[0] if len(found) == 1 else f"({' or '.join(found)})", self.renames)
+        found = " or ".join(
+            self._source(s, suffix, selector, token["tail"], token["function"]) for s in sources
+        )
+        if token["aggregation"]:
+            return self._aggregated(token["aggregation"], found, fill(token["by"], macros).split(", "))
+        if self.fold:
+            own = dict.fromkeys(label for source in sources for label in source.labels)
+            return self._aggregated("max", found, [*self.fold, *own])
+        return rename(f"({found})" if len(sources) > 1 else found, self.renames)
+
+    def _aggregated(self, aggregation: str, raw: str, by: list[str]) -> str:
+        """The aggregation over renamed labels, of the same one over all labels that these are made of."""
+        renames = [r for r in self.renames if r[0] in by]
+        if not renames:
+            return f"{aggregation} by ({', '.join(by)}) ({raw})"
+        before = dict.fromkeys((*by, *(old for _, old, _ in renames)))
+        narrow = f"{aggregation} by ({', '.join(before)}) ({raw})"
+        return f"{aggregation} by ({', '.join(by)}) ({rename(narrow, renames)})"
 
     def _source(
         self, source: MetricSource, suffix: str, selector: str, tail: str, function: str | None

@@ -34,14 +34,19 @@ def missing_rules(
             pools = [p.name for p in fleet.pools if _expected(signal, p, exposure.binding, coverage)]
             if pools:
                 yield _rule(
-                    name, _engine_expr(exposure.expand(f"last_over_time(@{sample}[{_WINDOW}])"), pools)
+                    name,
+                    _engine_expr(
+                        exposure.expand(f"group by (pool) (last_over_time(@{sample}[{_WINDOW}]))"), pools
+                    ),
                 )
         if (
             cards
             and name in cards.binding.signals
             and coverage.signal(name, fleet.pools[0]).state is State.LIVE
         ):
-            yield _rule(name, _card_expr(cards.expand(f"last_over_time(@{sample}[{_WINDOW}])")))
+            yield _rule(
+                name, _card_expr(cards.expand(f"group by (uuid, mig) (last_over_time(@{sample}[{_WINDOW}]))"))
+            )
 
 
 def _expected(signal: Signal, pool: Pool, binding: Binding, coverage: Coverage) -> bool:
@@ -58,7 +63,7 @@ def _rule(signal: str, expr: str) -> RecordRule:
 
 def _engine_expr(raw: str, pools: list[str]) -> str:
     serving = f"group by (pool) (replica:up:state{{{one_of('pool', pools)}}} == 1)"
-    return f"{serving} unless on (pool) group by (pool) ({raw})"
+    return f"{serving} unless on (pool) {raw}"
 
 
 def _card_expr(raw: str) -> str:

@@ -1,7 +1,9 @@
 """Recording rules: level 0 over raw metrics, what is built on it, baselines, and what the fleet file says."""
 
 import graphlib
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from decimal import Decimal
 
 from sre.catalogue import references
@@ -17,6 +19,11 @@ from sre.compile.thresholds import values
 from sre.fleet import Fleet
 from sre.promql import all_of, one_of, replacement
 from sre.units import format_number
+
+CARD = ("uuid", "mig")
+"""What tells cards apart, slices of MIG included."""
+
+_AGGREGATES = re.compile(r"\bby \(")
 
 PLATFORM = "platform"
 """The team that is paged for what belongs to no pool."""
@@ -86,7 +93,7 @@ class Recorder:
         for exposure in self._exposures(record, branches):
             usable = [b for b in branches if _bound(exposure, b)]
             if usable:
-                exprs = [exposure.expand(b, self._macros(exposure)) for b in usable]
+                exprs = [_folding(record, b, exposure).expand(b, self._macros(exposure)) for b in usable]
                 yield RecordRule(record.name, self._folded(record, exprs), {})
 
     def _exposures(self, record: Record, branches: tuple[str, ...]) -> list[Exposure]:
@@ -106,7 +113,7 @@ class Recorder:
         joined = exprs[0] if len(exprs) == 1 else f" {record.join} ".join(f"({e})" for e in exprs)
         if not record.per:
             return joined
-        by = ", ".join(("uuid", "mig", *record.by))
+        by = ", ".join((*CARD, *record.by))
         return f"max by ({by}) ({joined}) * on (uuid, mig) group_left ({', '.join(self.identity.card)}) gpu:card:info"
 
     def _macros(self, exposure: Exposure) -> dict[str, str]:
@@ -133,6 +140,11 @@ class Recorder:
             for name, match in matches.items()
         )
         return "".join(f" or on (uuid, mig) {claim}" for claim in claims)
+
+
+def _folding(record: Record, branch: str, exposure: Exposure) -> Exposure:
+    """What is told per card is folded to the card before anything is done with it; who aggregates has reasons."""
+    return replace(exposure, fold=CARD) if record.per and not _AGGREGATES.search(branch) else exposure
 
 
 def _reads(record: Record) -> set[str]:
