@@ -14,7 +14,7 @@ from typing import NamedTuple
 from sre.simulate.draws import Request
 
 BLOCK = 16
-"""Tokens of a KV block (vLLM's --block-size)."""
+"""Tokens of a KV block, unless a pace says otherwise (vLLM's --block-size)."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Pace:
     cached: float
     limit: int
     blocks: int
+    block: int = BLOCK
 
 
 @dataclass
@@ -85,7 +86,7 @@ class Batch:
 
     def fits_ever(self, request: Request) -> bool:
         """Whether an empty cache could hold it to its end."""
-        return (request.prompt + request.reply) / BLOCK + 2 <= self.pace.blocks
+        return (request.prompt + request.reply) / self.pace.block + 2 <= self.pace.blocks
 
     def arrive(self, request: Request) -> None:
         """A request comes that fits into the cache."""
@@ -141,14 +142,14 @@ class Batch:
     def settle(self) -> None:
         """Rid the running sums of rounding, and the queue of those who gave up."""
         self.admit()
-        self._held = sum(_weight(request) - request.admitted / BLOCK for request in self.running.values())
+        self._held = sum(self._weight(request) for request in self.running.values())
 
     def census(self) -> Census:
         """Count what is in the batch, and what has left it."""
         blocks, tokens, begun = 0, self.counted.banked, self.counted.begun
         for request in self.running.values():
             more = made(request, self.steps)
-            blocks -= -(request.prompt + request.made + more) // BLOCK
+            blocks -= -(request.prompt + request.made + more) // self.pace.block
             tokens += more
             begun += request.fresh and more > 0
         return Census(blocks, tokens, begun)
@@ -167,17 +168,17 @@ class Batch:
     def _fits(self, request: Request) -> bool:
         # vLLM keeps a hundredth of the blocks free when it admits (its watermark), so that a new request is not
         # the next to be thrown out.
-        needed = (request.prompt + request.made) / BLOCK + 1 + 0.01 * self.pace.blocks
+        needed = (request.prompt + request.made) / self.pace.block + 1 + 0.01 * self.pace.blocks
         return not self.running or self._used_at_most() + needed <= self.pace.blocks
 
     def _used_at_most(self) -> float:
-        return self._held + len(self.running) * self.steps / BLOCK
+        return self._held + len(self.running) * self.steps / self.pace.block
 
     def _full(self, size: int) -> float:
         """Steps at which the cache is full; never for a single request, which fits by itself."""
         if size < 2:
             return inf
-        return max(self.steps, (self.pace.blocks - self._held) * BLOCK / size)
+        return max(self.steps, (self.pace.blocks - self._held) * self.pace.block / size)
 
     def _start(self, request: Request) -> None:
         pace, size = self.pace, len(self.running)
@@ -189,7 +190,7 @@ class Batch:
         self._number += 1
         self.running[self._number] = request
         heappush(self._ends, (request.end, self._number, request))
-        self._held += _weight(request) - self.steps / BLOCK
+        self._held += self._weight(request)
         self._pause += todo * pace.held_up
         if not request.scheduled:
             request.scheduled = True
@@ -218,12 +219,16 @@ class Batch:
         self.admit()
 
     def _leave(self, request: Request, tokens: int) -> None:
-        self._held -= _weight(request) - request.admitted / BLOCK
+        self._held -= self._weight(request)
         request.made += tokens
         self.counted.banked += tokens
         if request.fresh and tokens:
             self.counted.begun += 1
             request.fresh = False
+
+    def _weight(self, request: Request) -> float:
+        """Blocks of a request less the steps so far, of which each fills its share of one; rounded up."""
+        return (request.prompt + request.made - request.admitted) / self.pace.block + 1
 
 
 def made(request: Request, steps: float) -> int:
@@ -231,8 +236,3 @@ def made(request: Request, steps: float) -> int:
     # What is whole but for the rounding of sums is whole.
     since = floor(steps - request.first + 1e-6) + 1
     return max(0, min(since, request.reply - request.made))
-
-
-def _weight(request: Request) -> float:
-    """Blocks of a request when it is admitted, rounded up however its tokens fall."""
-    return (request.prompt + request.made) / BLOCK + 1
