@@ -83,6 +83,11 @@ class Batch:
         self._ends: list[tuple[float, int, Request]] = []
         self._number, self._held, self._pause = 0, 0.0, 0.0
         self._sizes, self._busy = dict[int, float](), 0.0
+        self._overflow: float | None = None
+
+    def change(self, pace: Pace) -> None:
+        """From now on work costs this."""
+        self.pace, self._overflow = pace, None
 
     def fits_ever(self, request: Request) -> bool:
         """Whether an empty cache could hold it to its end."""
@@ -116,7 +121,8 @@ class Batch:
                 self.now = until
                 return
             step = self.pace.base + self.pace.slope * size
-            ends, full = self._ends[0][0], self._full(size)
+            ends = self._ends[0][0]
+            full = self._full(size, ends)
             target = min(ends, full)
             when = self.now + self._pause + (target - self.steps) * step
             if when > until:
@@ -166,19 +172,32 @@ class Batch:
         return self.now - request.arrived > self._patience and request.fresh
 
     def _fits(self, request: Request) -> bool:
-        # vLLM keeps a hundredth of the blocks free when it admits (its watermark), so that a new request is not
-        # the next to be thrown out.
-        needed = (request.prompt + request.made) / self.pace.block + 1 + 0.01 * self.pace.blocks
-        return not self.running or self._used_at_most() + needed <= self.pace.blocks
+        """Whether there are blocks for what is known of it; for its reply as well is not asked, as vLLM does not."""
+        blocks, needed = self.pace.blocks, -(-(request.prompt + request.made) // self.pace.block)
+        roughly = self._held + len(self.running) * self.steps / self.pace.block
+        return not self.running or roughly + needed <= blocks or self.census().blocks + needed <= blocks
 
-    def _used_at_most(self) -> float:
-        return self._held + len(self.running) * self.steps / self.pace.block
-
-    def _full(self, size: int) -> float:
-        """Steps at which the cache is full; never for a single request, which fits by itself."""
-        if size < 2:
+    def _full(self, size: int, ends: float) -> float:
+        """Steps at which a request needs a block and none is free; inf if not before ``ends``, or for one alone."""
+        if size < 2 or (self.pace.blocks - self._held) * self.pace.block / size >= ends:
             return inf
-        return max(self.steps, (self.pace.blocks - self._held) * self.pace.block / size)
+        if self._overflow is None:
+            self._overflow = self._overflows()
+        return max(self.steps, self._overflow)
+
+    def _overflows(self) -> float:
+        """The same exactly, as long as nobody comes or goes."""
+        block, free, needs = self.pace.block, self.pace.blocks, list[float]()
+        for request in self.running.values():
+            more = made(request, self.steps)
+            tokens = request.prompt + request.made + more
+            free -= -(-tokens // block)
+            needs.append(request.first + more + -tokens % block)
+        if free < 0:
+            return self.steps
+        # Each takes a block every so many tokens; whoever comes after the free ones finds none.
+        again = range(free // len(needs) + 2)
+        return sorted(need + block * turn for need in needs for turn in again)[free]
 
     def _start(self, request: Request) -> None:
         pace, size = self.pace, len(self.running)
@@ -188,7 +207,7 @@ class Batch:
         request.first = self.steps + seconds / pace.usual
         request.end = request.first + max(0, request.reply - request.made - 1)
         self._number += 1
-        self.running[self._number] = request
+        self.running[self._number], self._overflow = request, None
         heappush(self._ends, (request.end, self._number, request))
         self._held += self._weight(request)
         self._pause += todo * pace.held_up
@@ -219,7 +238,7 @@ class Batch:
         self.admit()
 
     def _leave(self, request: Request, tokens: int) -> None:
-        self._held -= self._weight(request)
+        self._held, self._overflow = self._held - self._weight(request), None
         request.made += tokens
         self.counted.banked += tokens
         if request.fresh and tokens:
