@@ -17,6 +17,7 @@ from pathlib import Path
 
 import plateau
 import probe
+from fit import line
 from server import Server
 from traffic import Lengths, arrivals, mean_lengths
 
@@ -43,7 +44,7 @@ def capacity(lengths: Lengths, costs: dict[str, dict[int, float]]) -> float:
     """
     batch = max(costs["step"])
     prompt, reply = mean_lengths(lengths)
-    _, per_token = probe.line(list(costs["first_token"].items()))
+    _, per_token = line(list(costs["first_token"].items()))
     return batch / (reply * costs["step"][batch] + batch * prompt * per_token)
 
 

@@ -50,25 +50,28 @@ class Watched:
         return float(self.late.read_text()) if self.late and self.late.exists() else 0.0
 
 
+@dataclass(frozen=True)
+class State:
+    """What has been counted up to some moment: by the server, by the machine, by its processes, by the pace."""
+
+    counted: Sample
+    busy: float
+    spent: float
+    late: float
+
+
 async def measure(
-    server: Server, watched: Watched, requests: Sequence[Request], seconds: float, seed: int
+    server: Server, watched: Watched, requests: Sequence[Request], seconds: int, seed: int
 ) -> dict[str, object]:
     """Drive the server with these requests; means are over ``seconds``, latencies over all of the requests."""
-    await _idle(server)
-    before, busy, spent, late = (
-        await server.metrics(),
-        machine.busy(PROC),
-        watched.spent(),
-        watched.lateness(),
-    )
+    before = await _state(server, watched)
     begin = time.monotonic()
     chance = random.Random(seed)  # noqa: S311 - chance that can be repeated, no secret
     sending = [asyncio.create_task(_send(server, request, begin, chance)) for request in requests]
     looks, slips = await _watch(server, begin, seconds)
-    others = (machine.busy(PROC) - busy - watched.spent() + spent) / (time.monotonic() - begin)
     replies = await asyncio.gather(*sending)
     drained = time.monotonic() - begin
-    after = await _idle(server)
+    after = await _state(server, watched)
     return {
         "seconds": seconds,
         "requests": {
@@ -83,12 +86,16 @@ async def measure(
         "drained_after": round(drained, 1),
         **{name: round(_growth(before, after, series)) for name, series in COUNTERS.items()},
         "each_second": {name: [round(look[name], 3) for look in looks] for name in GAUGES},
-        "machine": {
-            "load_average": round(os.getloadavg()[0], 1),
-            "cores_used_by_others": round(others, 2),
-            "late_steps_seconds": round(watched.lateness() - late, 2),
-            "late_looks_seconds": round(fmean(slips), 3),
-        },
+        "machine": _disturbances(before, after, drained) | {"late_looks_seconds": round(fmean(slips), 3)},
+    }
+
+
+def _disturbances(before: State, after: State, seconds: float) -> dict[str, float]:
+    others = (after.busy - before.busy) - (after.spent - before.spent)
+    return {
+        "load_average": round(os.getloadavg()[0], 1),
+        "cores_used_by_others": round(others / seconds, 2),
+        "late_steps_seconds": round(after.late - before.late, 2),
     }
 
 
@@ -104,10 +111,10 @@ async def _send(server: Server, request: Request, begin: float, chance: random.R
     return await server.complete(request, chance)
 
 
-async def _watch(server: Server, begin: float, seconds: float) -> tuple[list[Sample], list[float]]:
+async def _watch(server: Server, begin: float, seconds: int) -> tuple[list[Sample], list[float]]:
     """The gauges at every second, and by how much each look came late."""
     looks, slips = [], []
-    for second in range(1, int(seconds) + 1):
+    for second in range(1, seconds + 1):
         await asyncio.sleep(max(0.0, begin + second - time.monotonic()))
         found = await server.metrics()
         slips.append(time.monotonic() - begin - second)
@@ -115,17 +122,18 @@ async def _watch(server: Server, begin: float, seconds: float) -> tuple[list[Sam
     return looks, slips
 
 
-async def _idle(server: Server) -> Sample:
+async def _state(server: Server, watched: Watched) -> State:
+    """As soon as nothing runs and nothing waits."""
     while True:
         found = await server.metrics()
         if not found[GAUGES["waiting"]] and not found[GAUGES["running"]]:
-            return found
+            return State(found, machine.busy(PROC), watched.spent(), watched.lateness())
         await asyncio.sleep(0.5)
 
 
-def _growth(before: Sample, after: Sample, series: str) -> float:
-    return after[series] - before.get(series, 0.0)
+def _growth(before: State, after: State, series: str) -> float:
+    return after.counted[series] - before.counted.get(series, 0.0)
 
 
-def _mean(before: Sample, after: Sample, series: str) -> float:
+def _mean(before: State, after: State, series: str) -> float:
     return _growth(before, after, f"{series}_sum") / _growth(before, after, f"{series}_count")

@@ -2,7 +2,6 @@
 
 import asyncio
 import random
-from collections.abc import Sequence
 from statistics import median
 
 from server import Reply, Server
@@ -30,14 +29,6 @@ async def prompts(server: Server, times: int, chance: random.Random) -> dict[int
         replies = [await server.complete(Request(0.0, length, 2), chance) for _ in range(times)]
         found[length] = median(_first(reply) for reply in replies)
     return found
-
-
-def line(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """Least squares through points: intercept and slope."""
-    mean_x = sum(x for x, _ in points) / len(points)
-    mean_y = sum(y for _, y in points) / len(points)
-    slope = sum((x - mean_x) * (y - mean_y) for x, y in points) / sum((x - mean_x) ** 2 for x, _ in points)
-    return mean_y - slope * mean_x, slope
 
 
 def _first(reply: Reply) -> float:

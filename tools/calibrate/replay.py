@@ -1,10 +1,12 @@
 """The queueing model under the arrivals that a real server was given, with costs taken while nobody waited."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from math import inf
 from statistics import fmean
 from typing import Any
+
+from fit import line
 
 from sre.simulate.batching import Batch, Pace
 from sre.simulate.draws import Request
@@ -75,13 +77,6 @@ def derive(case: Mapping[str, Any]) -> tuple[Pace, float]:
         block=engine["block_tokens"],
     )
     return pace, lone + prompt_token * prompt - step
-
-
-def line(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """Least squares through points: intercept and slope."""
-    mean_x, mean_y = fmean(x for x, _ in points), fmean(y for _, y in points)
-    slope = sum((x - mean_x) * (y - mean_y) for x, y in points) / sum((x - mean_x) ** 2 for x, _ in points)
-    return mean_y - slope * mean_x, slope
 
 
 def _events(plateau: Mapping[str, Any]) -> list[tuple[float, Request | None]]:
