@@ -155,7 +155,7 @@ class Batch:
         blocks, tokens, begun = 0, self.counted.banked, self.counted.begun
         for request in self.running.values():
             more = made(request, self.steps)
-            blocks -= -(request.prompt + request.made + more) // self.pace.block
+            blocks -= -_kept(request, more) // self.pace.block
             tokens += more
             begun += request.fresh and more > 0
         return Census(blocks, tokens, begun)
@@ -190,9 +190,9 @@ class Batch:
         block, free, needs = self.pace.block, self.pace.blocks, list[float]()
         for request in self.running.values():
             more = made(request, self.steps)
-            tokens = request.prompt + request.made + more
+            tokens = _kept(request, more)
             free -= -(-tokens // block)
-            needs.append(request.first + more + -tokens % block)
+            needs.append(request.first + max(1, more) + -tokens % block)
         if free < 0:
             return self.steps
         # Each takes a block every so many tokens; whoever comes after the free ones finds none.
@@ -248,6 +248,11 @@ class Batch:
     def _weight(self, request: Request) -> float:
         """Blocks of a request less the steps so far, of which each fills its share of one; rounded up."""
         return (request.prompt + request.made - request.admitted) / self.pace.block + 1
+
+
+def _kept(request: Request, more: int) -> int:
+    """Tokens in the cache when it has made so many ``more``: the last one gets there with the next step."""
+    return request.prompt + request.made + max(0, more - 1)
 
 
 def made(request: Request, steps: float) -> int:
