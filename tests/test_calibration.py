@@ -18,13 +18,11 @@ CASES = json.loads((ROOT / "tests/fixtures/calibration/vllm-0.32.0-cpu.json").re
 ]
 PLATEAUS = [(name, number) for name, case in CASES.items() for number in range(len(case["plateaus"]))]
 
+GAUGES = {"waiting": (0.1, 0.3), "running": (0.05, 0.2), "kv_usage": (0.05, 0.02)}
 TOLERANCE = {
-    "waiting": (0.1, 0.3),
-    "running": (0.05, 0.2),
-    "kv_usage": (0.05, 0.02),
-    "p50": (0.1, 0.1),
-    "p95": (0.1, 0.1),
-    "p99": (0.1, 0.1),
+    "batch": GAUGES | dict.fromkeys(("p50", "p95", "p99"), (0.1, 0.1)),
+    # Where the cache is full, one step earlier or later decides who is thrown out, and so who waits.
+    "kv": GAUGES | dict.fromkeys(("p50", "p95", "p99"), (0.2, 0.3)),
 }
 """Share of the measured figure, and what is added to it: requests, share of the cache, seconds."""
 
@@ -48,8 +46,7 @@ def tool(name: str) -> ModuleType:
     return module
 
 
-def close(name: str, measured: float) -> Any:
-    share, more = TOLERANCE[name]
+def close(measured: float, share: float, more: float) -> Any:
     return pytest.approx(measured, abs=share * measured + more)
 
 
@@ -61,7 +58,7 @@ def test_the_model_is_near_the_real_server(name: str, number: int) -> None:
     model = tool("replay").replay(case, plateau)
     said = model.mean | model.quantiles
     real = plateau["mean"] | plateau["ttft"]
-    assert said == {key: close(key, real[key]) for key in TOLERANCE}
+    assert said == {key: close(real[key], *allowed) for key, allowed in TOLERANCE[name].items()}
 
 
 def test_a_full_cache_throws_out_about_as_many() -> None:
