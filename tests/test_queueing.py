@@ -149,7 +149,8 @@ class TestSaturation:
         """A fault asks for preemptions per second beside a full cache, and gets about as many."""
         thrown = replica(kv_fill=1, thrown_out=2.0, seed="b").signals["preemptions", ()]
         without = replica(kv_fill=1, seed="b").signals["preemptions", ()]
-        assert 0.5 * 1200 < thrown - without < 1.5 * 1200
+        # Whoever is thrown out leaves blocks: the cache throws out fewer by itself.
+        assert 0.3 * 1200 < thrown - without < 1.5 * 1200
 
     def test_longer_prompts_and_a_cold_prefix_cache_take_longer_to_the_first_token(self) -> None:
         """Prefill work follows from the tokens that are not in the cache."""

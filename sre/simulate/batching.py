@@ -14,7 +14,7 @@ from typing import NamedTuple
 from sre.simulate.draws import Request
 
 BLOCK = 16
-"""Tokens of a KV block (vLLM's --block-size)."""
+"""Tokens of a KV block, unless a pace says otherwise (vLLM's --block-size)."""
 
 
 @dataclass(frozen=True)
@@ -35,6 +35,7 @@ class Pace:
     cached: float
     limit: int
     blocks: int
+    block: int = BLOCK
 
 
 @dataclass
@@ -82,10 +83,15 @@ class Batch:
         self._ends: list[tuple[float, int, Request]] = []
         self._number, self._held, self._pause = 0, 0.0, 0.0
         self._sizes, self._busy = dict[int, float](), 0.0
+        self._overflow: float | None = None
+
+    def change(self, pace: Pace) -> None:
+        """From now on work costs this."""
+        self.pace, self._overflow = pace, None
 
     def fits_ever(self, request: Request) -> bool:
         """Whether an empty cache could hold it to its end."""
-        return (request.prompt + request.reply) / BLOCK + 2 <= self.pace.blocks
+        return (request.prompt + request.reply) / self.pace.block + 2 <= self.pace.blocks
 
     def arrive(self, request: Request) -> None:
         """A request comes that fits into the cache."""
@@ -115,7 +121,8 @@ class Batch:
                 self.now = until
                 return
             step = self.pace.base + self.pace.slope * size
-            ends, full = self._ends[0][0], self._full(size)
+            ends = self._ends[0][0]
+            full = self._full(size, ends)
             target = min(ends, full)
             when = self.now + self._pause + (target - self.steps) * step
             if when > until:
@@ -141,14 +148,14 @@ class Batch:
     def settle(self) -> None:
         """Rid the running sums of rounding, and the queue of those who gave up."""
         self.admit()
-        self._held = sum(_weight(request) - request.admitted / BLOCK for request in self.running.values())
+        self._held = sum(self._weight(request) for request in self.running.values())
 
     def census(self) -> Census:
         """Count what is in the batch, and what has left it."""
         blocks, tokens, begun = 0, self.counted.banked, self.counted.begun
         for request in self.running.values():
             more = made(request, self.steps)
-            blocks -= -(request.prompt + request.made + more) // BLOCK
+            blocks -= -_kept(request, more) // self.pace.block
             tokens += more
             begun += request.fresh and more > 0
         return Census(blocks, tokens, begun)
@@ -165,19 +172,32 @@ class Batch:
         return self.now - request.arrived > self._patience and request.fresh
 
     def _fits(self, request: Request) -> bool:
-        # vLLM keeps a hundredth of the blocks free when it admits (its watermark), so that a new request is not
-        # the next to be thrown out.
-        needed = (request.prompt + request.made) / BLOCK + 1 + 0.01 * self.pace.blocks
-        return not self.running or self._used_at_most() + needed <= self.pace.blocks
+        """Whether there are blocks for what is known of it; for its reply as well is not asked, as vLLM does not."""
+        blocks, needed = self.pace.blocks, -(-(request.prompt + request.made) // self.pace.block)
+        roughly = self._held + len(self.running) * self.steps / self.pace.block
+        return not self.running or roughly + needed <= blocks or self.census().blocks + needed <= blocks
 
-    def _used_at_most(self) -> float:
-        return self._held + len(self.running) * self.steps / BLOCK
-
-    def _full(self, size: int) -> float:
-        """Steps at which the cache is full; never for a single request, which fits by itself."""
-        if size < 2:
+    def _full(self, size: int, ends: float) -> float:
+        """Steps at which a request needs a block and none is free; inf if not before ``ends``, or for one alone."""
+        if size < 2 or (self.pace.blocks - self._held) * self.pace.block / size >= ends:
             return inf
-        return max(self.steps, (self.pace.blocks - self._held) * BLOCK / size)
+        if self._overflow is None:
+            self._overflow = self._overflows()
+        return max(self.steps, self._overflow)
+
+    def _overflows(self) -> float:
+        """The same exactly, as long as nobody comes or goes."""
+        block, free, needs = self.pace.block, self.pace.blocks, list[float]()
+        for request in self.running.values():
+            more = made(request, self.steps)
+            tokens = _kept(request, more)
+            free -= -(-tokens // block)
+            needs.append(request.first + max(1, more) + -tokens % block)
+        if free < 0:
+            return self.steps
+        # Each takes a block every so many tokens; whoever comes after the free ones finds none.
+        again = range(free // len(needs) + 2)
+        return sorted(need + block * turn for need in needs for turn in again)[free]
 
     def _start(self, request: Request) -> None:
         pace, size = self.pace, len(self.running)
@@ -187,9 +207,9 @@ class Batch:
         request.first = self.steps + seconds / pace.usual
         request.end = request.first + max(0, request.reply - request.made - 1)
         self._number += 1
-        self.running[self._number] = request
+        self.running[self._number], self._overflow = request, None
         heappush(self._ends, (request.end, self._number, request))
-        self._held += _weight(request) - self.steps / BLOCK
+        self._held += self._weight(request)
         self._pause += todo * pace.held_up
         if not request.scheduled:
             request.scheduled = True
@@ -218,12 +238,21 @@ class Batch:
         self.admit()
 
     def _leave(self, request: Request, tokens: int) -> None:
-        self._held -= _weight(request) - request.admitted / BLOCK
+        self._held, self._overflow = self._held - self._weight(request), None
         request.made += tokens
         self.counted.banked += tokens
         if request.fresh and tokens:
             self.counted.begun += 1
             request.fresh = False
+
+    def _weight(self, request: Request) -> float:
+        """Blocks of a request less the steps so far, of which each fills its share of one; rounded up."""
+        return (request.prompt + request.made - request.admitted) / self.pace.block + 1
+
+
+def _kept(request: Request, more: int) -> int:
+    """Tokens in the cache when it has made so many ``more``: the last one gets there with the next step."""
+    return request.prompt + request.made + max(0, more - 1)
 
 
 def made(request: Request, steps: float) -> int:
@@ -231,8 +260,3 @@ def made(request: Request, steps: float) -> int:
     # What is whole but for the rounding of sums is whole.
     since = floor(steps - request.first + 1e-6) + 1
     return max(0, min(since, request.reply - request.made))
-
-
-def _weight(request: Request) -> float:
-    """Blocks of a request when it is admitted, rounded up however its tokens fall."""
-    return (request.prompt + request.made) / BLOCK + 1

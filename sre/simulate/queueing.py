@@ -92,7 +92,8 @@ class QueueingReplica:
 
     def _change(self, inputs: Inputs) -> None:
         if inputs is not self._inputs:
-            self._inputs, self.batch.pace = inputs, self._pace(inputs)
+            self._inputs = inputs
+            self.batch.change(self._pace(inputs))
             self._mix = Mix(inputs, service(inputs, self._bounds))
         rate = 0.0 if inputs["closed"] else inputs["arrivals"] * self._workload.demand(self.now)
         self._arrivals.change(self.now, rate, self._mix)
