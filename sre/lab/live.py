@@ -69,7 +69,8 @@ def prove(
     found = tuple(parts(fleet, catalogue, listed, wanted))
     plan = make_plan(live_fleet(fleet, found), catalogue, listed)
     interval = int(plan.fleet.evaluation_interval)
-    # Before anything is started: what cannot be scaled is told at once.
+    # Before anything is started: what cannot be scaled is told at once, and a pace that fits nothing only once.
+    Pace(pace).real(interval)
     _scaled(plan, Pace(pace))
     scenes = stage(plan, found, _HEALTH // interval, ceil(_DISCOVERY * pace / interval) + 2 * LATE)
     with folder() as where:
