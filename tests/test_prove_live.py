@@ -80,7 +80,7 @@ def test_alerts_fire_are_told_and_resolve_live_and_a_broken_rule_is_a_gap(
     assert 120 < down["seconds_to_fire"] <= down["within"]
     assert down["seconds_to_resolve"] is not None
     assert (broken["fired"], broken["ok"], broken["notifications"]) == (False, False, 0)
-    assert "1 fault paged somebody: once each" in output
+    assert "1 fault paged somebody, after inhibition: once each" in output
     assert list(temporary.iterdir()) == []
     assert running_in(temporary) == []
 
