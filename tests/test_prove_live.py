@@ -80,9 +80,18 @@ def test_alerts_fire_are_told_and_resolve_live_and_a_broken_rule_is_a_gap(
     assert 120 < down["seconds_to_fire"] <= down["within"]
     assert down["seconds_to_resolve"] is not None
     assert (broken["fired"], broken["ok"], broken["notifications"]) == (False, False, 0)
-    assert "1 fault paged somebody: once each" in output
+    assert "1 fault paged somebody, after inhibition: once each" in output
     assert list(temporary.iterdir()) == []
     assert running_in(temporary) == []
+
+
+def test_a_pace_that_no_duration_fits_is_refused(fleet: Path, tmp_path: Path) -> None:
+    """One finding, before anything is started."""
+    process = start(tmp_path / "temporary", fleet, "--pace", 7)
+    output, _ = process.communicate(timeout=120)
+    assert process.returncode == 2, output
+    assert output.startswith("--pace: error: 30s cannot be scaled by 7")
+    assert output.count("error") == 2, output
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])

@@ -33,7 +33,7 @@ def prove(
 
     The compiled rules run in promtool, in virtual time; with --live in real programs, on sockets, at a faster pace.
     Exit 1 on any gap: an alert that did not fire in time or did not resolve, a silent neighbour that fired, a wrong
-    alert, a second page for one incident.
+    alert.
     """
     inputs = read_inputs(fleet, catalogue)
     # Imported late: a broken fleet file should be told at once.

@@ -29,12 +29,12 @@ def show(proof: Proof, console: Console | None = None) -> None:
             console.print(
                 Text.assemble(story, (", ".join(silence.wrong_alerts) + " fired", "red")), soft_wrap=True
             )
-    for incident in proof.incidents:
-        if not incident.ok:
-            told = f"  {plain(incident.fault)} ({plain(incident.pool)}) paged "
-            console.print(Text.assemble(told, (", then ".join(incident.pages), "red")), soft_wrap=True)
     if proof.incidents:
         console.print(_paged(proof), soft_wrap=True)
+    for incident in proof.incidents:
+        if len(incident.pages) > 1:
+            told = f"  {plain(incident.fault)} ({plain(incident.pool)}): "
+            console.print(Text.assemble(told, (", then ".join(incident.pages), "yellow")), soft_wrap=True)
     console.print(_headline(proof), soft_wrap=True)
 
 
@@ -90,11 +90,9 @@ def _silent(proof: Proof) -> Text:
 
 
 def _paged(proof: Proof) -> Text:
-    wrong = sum(not incident.ok for incident in proof.incidents)
-    said = f"{count(sum(bool(i.pages) for i in proof.incidents), 'fault')} paged somebody: "
-    return Text(said).append(
-        f"{wrong} more than once" if wrong else "once each, after inhibition", "red" if wrong else "green"
-    )
+    more = sum(len(incident.pages) > 1 for incident in proof.incidents)
+    said = f"{count(sum(bool(i.pages) for i in proof.incidents), 'fault')} paged somebody, after inhibition: "
+    return Text(said).append(f"{more} more than once" if more else "once each", "yellow" if more else "green")
 
 
 def _headline(proof: Proof) -> Text:

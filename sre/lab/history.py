@@ -90,7 +90,7 @@ class History:
     def _recorded(self, scene: Scene) -> tuple[Recorded, ...]:
         """What the rules record of this pool's health; pools of one kind differ in their names only."""
         stretch = next(s for s in scene.timeline.places[Place(0)] if not s.inputs.get("asleep"))
-        key = (scene.part.origin, tuple(stretch.inputs.values()))
+        key = (scene.part.origin, len(scene.timeline.places), tuple(stretch.inputs.values()))
         if key not in self._known:
             self._known[key] = (scene, tuple(self._evaluate(scene)))
         other, recorded = self._known[key]

@@ -11,6 +11,7 @@ from sre.lab.exam import allowed
 from sre.lab.scenes import Labels, Promise, Scene
 from sre.lab.verdicts import Incident, Proof, Silence, Verdict
 from sre.prometheus import Server
+from sre.promql import one_of
 
 Spell = tuple[float, float]
 """First and last scrape of an uninterrupted time, as fractions."""
@@ -108,10 +109,10 @@ class Judge:
 
     def _away(self, scene: Scene) -> Spell | None:
         """The longest time without a scrape of one of the scene's targets."""
-        pool = next(iter(scene.targets.values())).place.labels
+        where = one_of("instance", (target.place.labels["instance"] for target in scene.targets.values()))
         found = [
             (right - left, left, right)
-            for one in self._asked(f'timestamp(up{{job="{pool["job"]}"}})')
+            for one in self._asked(f"timestamp(up{{{where}}})")
             for left, right in pairwise(sorted({self.clock.at(value) for _, value in one[1]}))
         ]
         longest = max(found, default=None)

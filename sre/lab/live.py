@@ -43,6 +43,9 @@ _PATIENCE = 90.0
 _POLL = 0.5
 _MISSED = 0.05
 """Share of evaluations that may be skipped before times mean nothing any more."""
+_JUDGED = 40
+"""Evaluations before the share of those that were skipped is judged."""
+_PACES = (60, 50, 40, 30, 25, 20, 15, 12, 10, 8, 6, 5, 4, 3, 2, 1)
 _CONSTANT = re.compile(r"vector\([\d.]+\)")
 _CONSTANT_EVERY = 120
 
@@ -66,7 +69,8 @@ def prove(
     found = tuple(parts(fleet, catalogue, listed, wanted))
     plan = make_plan(live_fleet(fleet, found), catalogue, listed)
     interval = int(plan.fleet.evaluation_interval)
-    # Before anything is started: what cannot be scaled is told at once.
+    # Before anything is started: what cannot be scaled is told at once, and a pace that fits nothing only once.
+    Pace(pace).real(interval)
     _scaled(plan, Pace(pace))
     scenes = stage(plan, found, _HEALTH // interval, ceil(_DISCOVERY * pace / interval) + 2 * LATE)
     with folder() as where:
@@ -144,6 +148,7 @@ class _Run:
             self._discover(programs, address)
             self._mend(firing)
             self._tell(firing)
+            self._check_pace(programs)
             time.sleep(_POLL)
         # An alert has resolved when an evaluation has gone by without it.
         time.sleep(2 * LATE * float(self.clock.step))
@@ -166,7 +171,7 @@ class _Run:
             programs.check()
             if time.monotonic() > end:
                 what = f"after {_PATIENCE:g} s it has not scraped all {wanted} targets"
-                raise Unreachable([_busy(what, self.pace)])
+                raise Unreachable([_busy(what, self.pace // 2)])
             time.sleep(_POLL)
 
     def _firing(self, programs: Stack) -> dict[int, list[Labels]]:
@@ -210,20 +215,20 @@ class _Run:
         self.watch(done, len(self.scenes), f"minute {minutes:.0f} of the faults, {count} alerts fire")
 
     def _check_pace(self, programs: Stack) -> None:
-        """Raises ``Unreachable`` where Prometheus skipped evaluations, so that times would be the machine's own."""
-        shares = programs.server.query(
-            "max(prometheus_rule_group_iterations_missed_total / (prometheus_rule_group_iterations_total > 0))"
-        )
+        """Raises ``Unreachable`` where Prometheus skips evaluations, so that times would be the machine's own."""
+        total = f"(prometheus_rule_group_iterations_total > {_JUDGED})"
+        shares = programs.server.query(f"max(prometheus_rule_group_iterations_missed_total / {total})")
         missed = max((sample.value for sample in shares), default=0.0)
         if missed > _MISSED:
-            what = f"it skipped {missed:.0%} of the evaluations of a rule group"
-            raise Unreachable([_busy(what, self.pace)])
+            what = f"it skips {missed:.0%} of the evaluations of a rule group"
+            raise Unreachable([_busy(what, int(self.pace * (1 - missed) ** 2))])
 
 
-def _busy(what: str, pace: int) -> Finding:
+def _busy(what: str, most: int) -> Finding:
+    pace = next(pace for pace in _PACES if pace <= max(1, most))
     return Finding(
         "prometheus",
-        f"{what}: the machine is too slow, or too busy, for {pace} seconds in one",
+        f"{what}: the machine is too slow, or too busy",
         "times to fire would be the machine's, not the alerts'; nothing is shown of them",
-        f"run it again with a slower pace, such as --pace {max(1, pace // 2)}, or while the machine is idle",
+        f"run it again with a slower pace, such as --pace {pace}, or while the machine is idle",
     )

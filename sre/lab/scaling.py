@@ -163,7 +163,7 @@ def _unknown(what: str) -> Finding:
 
 def _uneven(seconds: Decimal | int, factor: int) -> Finding:
     return Finding(
-        "rule",
+        "--pace",
         f"{format_duration(seconds)} cannot be scaled by {factor}: it is no whole number of milliseconds",
         "Prometheus' durations end at the millisecond",
         "choose a pace that divides it, such as 60 or 75",

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from math import ceil
 
-from sre.catalogue.faults import Fault, Story
+from sre.catalogue.faults import CARD, Fault, Story
 from sre.catalogue.model import Catalogue
 from sre.compile.cases import Case, Cases, late
 from sre.compile.expected import Expectations, Proven, places_of
@@ -182,7 +182,7 @@ def parts(
         for case in everything.all(briefly=not one.whole):
             if case.story is case.fault and wanted.case(case):
                 cases.append(case)
-                pool = _copy(one.pool, case.fault.name, stand_in.whole.shape.replicas)
+                pool = _copy(one.pool, case.fault, stand_in.whole.shape.replicas)
                 yield Part(case.fault, pool, one.pool.name, case.seconds + late(stand_in.interval))
     if missed := list(wanted.missed(cases)):
         raise Refused(missed)
@@ -193,16 +193,27 @@ def always_open(fleet: Fleet) -> Fleet:
     return fleet.model_copy(update={"business_hours": _ALWAYS})
 
 
-def _copy(pool: Pool, fault: str, replicas: int) -> Pool:
-    """A pool of as many replicas as are simulated, with the same limits and a model of its own."""
-    more: dict[str, object] = {"name": f"{pool.name}/{fault}", "model": f"{pool.model}/{fault}"}
+def _copy(pool: Pool, fault: Fault, replicas: int) -> Pool:
+    """A pool of as many replicas as are simulated, with the same limits and a model of its own.
+
+    Where a fault hits all replicas alike, one with one card shows the same as several, in a fraction of the series.
+    """
+    more: dict[str, object] = {"name": f"{pool.name}/{fault.name}", "model": f"{pool.model}/{fault.name}"}
+    alike = any(step.set for step in fault.steps) and all(step.on == "pool" for step in fault.steps)
+    least, spare = min(pool.replicas_min, 1 if alike else replicas), pool.replicas_max - pool.replicas_min
     if pool.gpus:
-        least, most = pool.replicas_min, pool.replicas_max
-        count = Replicas(min=min(least, replicas), max=max(1, min(least, replicas)) + (most - least))
-        more["gpus"] = pool.gpus.model_copy(update={"replicas": count, "match": {}})
+        count = Replicas(min=least, max=max(1, least) + spare)
+        each = 1 if alike and not _touches_cards(fault) else pool.gpus.per_replica
+        more["gpus"] = pool.gpus.model_copy(update={"replicas": count, "per_replica": each, "match": {}})
     elif pool.min_replicas is not None:
-        more["min_replicas"] = min(pool.min_replicas, replicas)
+        more["min_replicas"] = least
     return pool.model_copy(update=more)
+
+
+def _touches_cards(fault: Fault) -> bool:
+    return any(name in CARD for step in fault.steps for name in step.set) or any(
+        n in CARD for n in fault.before
+    )
 
 
 def stage(plan: Plan, parts: Iterable[Part], warm: int, spare: int) -> tuple[Scene, ...]:
