@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from functools import cached_property
 from itertools import pairwise
+from math import inf
 
 from sre.compile.cases import late
 from sre.lab.clock import Clock
@@ -81,8 +82,12 @@ class Judge:
         ]
 
     def _wrong(self, scene: Scene) -> tuple[str, ...]:
-        """Names of alerts that fired at this scene's pool and belong neither to its fault nor beside it."""
+        """Names of alerts that fired at this scene's pool and belong neither to its fault nor beside it.
+
+        A fault that fires nothing is not mended: what fires when it has lasted for longer than it must is no news.
+        """
         begin = self.clock.rest + _WARM_UP
+        end = inf if scene.promises else scene.due + self.late
         return tuple(
             sorted(
                 {
@@ -92,7 +97,7 @@ class Judge:
                     and labels["alertname"] not in self.always
                     and not allowed(labels, scene.part.fault)
                     and not any(promise.tells(labels) for promise in scene.promises)
-                    and any(last > begin for _, last in spells)
+                    and any(last > begin and first < end for first, last in spells)
                 }
             )
         )
