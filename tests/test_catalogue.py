@@ -373,3 +373,21 @@ def test_a_reason_stands_alone_for_whoever_reads_it() -> None:
     catalogue = load(content.root())
     reasons = [entry.why for entry in (*catalogue.thresholds.values(), *catalogue.alerts.values())]
     assert [why for why in reasons if re.search(r"\.md\b|\bsources?\b|\bsource documents", why)] == []
+
+
+def test_a_cause_outlasts_the_pages_that_follow_from_it() -> None:
+    """Were the cause over first, its consequences would page as the incident ends: inhibition lifts with it."""
+    paging = [
+        alert
+        for alert in load(content.root()).alerts.values()
+        if alert.causes is not None and any(rule.severity == "page" for rule in alert.rules)
+    ]
+    tiers = {0: 0, 1: 0, 2: 1, 3: 1, 4: 1, 5: 2}
+    too_short = [
+        (cause.name, consequence.name)
+        for cause in paging
+        for consequence in paging
+        if tiers[cause.causes or 0] < tiers[consequence.causes or 0]
+        and cause.keep_firing_for < consequence.keep_firing_for + 300
+    ]
+    assert too_short == []
