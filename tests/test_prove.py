@@ -66,9 +66,10 @@ def test_an_alert_fires_in_time_and_resolves_when_its_fault_is_mended(fleet: Pat
     (row,) = rows(told)
     assert tuple(row)[: len(CONTRACT)] == CONTRACT
     assert (row["alert"], row["fault"], row["fired"]) == ("LLMQueueDepthHigh", "overload", True)
-    # Two minutes of `for`, two of `keep_firing_for`, and the evaluations around them.
-    assert 120 < row["seconds_to_fire"] <= row["within"] == 180
-    assert 120 <= row["seconds_to_resolve"] < 300
+    (rule,) = row["rules"]
+    # Two minutes of `for`, ten of `keep_firing_for`, and the evaluations around them.
+    assert 120 < row["seconds_to_fire"] <= rule["within"] == 180
+    assert 600 <= row["seconds_to_resolve"] < 780
     assert row["wrong_alerts"] == []
 
 
@@ -83,6 +84,19 @@ def test_an_alert_that_never_fires_is_a_gap(fleet: Path, tmp_path: Path) -> None
     assert "1 gap" in proven.output
     (row,) = rows(told)
     assert (row["fired"], row["seconds_to_fire"], row["ok"]) == (False, None, False)
+
+
+def test_an_alert_of_several_rules_is_one_object(fleet: Path, tmp_path: Path) -> None:
+    """A fault for a page and one for a ticket: the alert fired where both did, as late as the later."""
+    told = tmp_path / "verdicts.json"
+    proven = prove(fleet, "--only", "LLMErrorRateHigh", "--json", told)
+    assert proven.exit_code == 0, proven.output
+    (row,) = rows(told)
+    assert {rule["labels"]["severity"]: rule["fault"] for rule in row["rules"]} == {
+        "page": "error_burst",
+        "ticket": "client_errors",
+    }
+    assert row["seconds_to_fire"] == max(rule["seconds_to_fire"] for rule in row["rules"])
 
 
 def test_a_silent_neighbour_that_fires_is_shown(fleet: Path, tmp_path: Path) -> None:
@@ -113,7 +127,7 @@ def test_a_fault_that_nothing_mends_is_not_waited_for(fleet: Path, tmp_path: Pat
     proven = prove(fleet, "--only", "overload", "--catalogue", own, "--json", told)
     assert proven.exit_code == 0, proven.output
     assert "not mended" in proven.output
-    assert (rows(told)[0]["seconds_to_resolve"], rows(told)[0]["healed"]) == (None, False)
+    assert (rows(told)[0]["seconds_to_resolve"], rows(told)[0]["rules"][0]["healed"]) == (None, False)
 
 
 def test_names_that_nobody_knows_are_refused_all_at_once(fleet: Path) -> None:

@@ -76,10 +76,11 @@ def test_alerts_fire_are_told_and_resolve_live_and_a_broken_rule_is_a_gap(
     rows: dict[str, dict[str, Any]] = {row["alert"]: row for row in json.loads(told.read_text())}
     down, broken = rows["LLMEngineDown"], rows["GPURowRemapFailure"]
     assert down["ok"], output
-    assert (down["notifications"], down["healed"], down["wrong_alerts"]) == (1, True, [])
-    assert 120 < down["seconds_to_fire"] <= down["within"]
+    (rule,) = down["rules"]
+    assert (rule["notifications"], rule["healed"], rule["wrong_alerts"]) == (1, True, [])
+    assert 120 < down["seconds_to_fire"] <= rule["within"]
     assert down["seconds_to_resolve"] is not None
-    assert (broken["fired"], broken["ok"], broken["notifications"]) == (False, False, 0)
+    assert (broken["fired"], broken["ok"], broken["rules"][0]["notifications"]) == (False, False, 0)
     assert "1 fault paged somebody, after inhibition: once each" in output
     assert list(temporary.iterdir()) == []
     assert running_in(temporary) == []

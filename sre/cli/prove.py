@@ -38,7 +38,8 @@ def prove(
     inputs = read_inputs(fleet, catalogue)
     # Imported late: a broken fleet file should be told at once.
     from sre.cli.progress import progress
-    from sre.cli.verdict_table import rows, show
+    from sre.cli.verdict_rows import rows
+    from sre.cli.verdict_table import show
     from sre.lab.live import prove as prove_live
     from sre.lab.virtual import prove as prove_virtually
     from sre.lab.wanted import read

@@ -1,8 +1,6 @@
 """What `sre prove` shows: a line for each rule and fault, then what fired where all had to be silent."""
 
-from collections import defaultdict
-from collections.abc import Callable, Iterator
-from typing import Any
+from collections.abc import Callable
 
 from rich.console import Console
 from rich.table import Table
@@ -101,26 +99,3 @@ def _headline(proof: Proof) -> Text:
     return Text(said, "bold").append(
         f"{count(gaps, 'gap')}" if gaps else "no gap", "bold red" if gaps else "bold green"
     )
-
-
-def rows(proof: Proof) -> Iterator[dict[str, Any]]:
-    """The verdicts as the JSON file has them: the keys of the contract first."""
-    fired_in = defaultdict[str, list[str]](list)
-    for silence in proof.silences:
-        for alert in silence.wrong_alerts:
-            fired_in[alert].append(silence.story)
-    for verdict in proof.verdicts:
-        yield {
-            "alert": verdict.alert,
-            "fault": verdict.fault,
-            "fired": verdict.seconds_to_fire is not None,
-            "seconds_to_fire": verdict.seconds_to_fire,
-            "seconds_to_resolve": verdict.seconds_to_resolve,
-            "wrong_alerts": list(verdict.wrong_alerts),
-            "labels": verdict.labels,
-            "within": verdict.within,
-            "healed": verdict.healed,
-            "notifications": verdict.notifications,
-            "fired_in_silence": fired_in[verdict.alert],
-            "ok": verdict.ok and not fired_in[verdict.alert],
-        }
