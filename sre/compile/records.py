@@ -93,7 +93,7 @@ class Recorder:
         for exposure in self._exposures(record, branches):
             usable = [b for b in branches if _bound(exposure, b)]
             if usable:
-                exprs = [_folding(record, b, exposure).expand(b, self._macros(exposure)) for b in usable]
+                exprs = [_expanded(record, b, exposure, self._macros(exposure)) for b in usable]
                 yield RecordRule(record.name, self._folded(record, exprs), {})
 
     def _exposures(self, record: Record, branches: tuple[str, ...]) -> list[Exposure]:
@@ -142,9 +142,15 @@ class Recorder:
         return "".join(f" or on (uuid, mig) {claim}" for claim in claims)
 
 
-def _folding(record: Record, branch: str, exposure: Exposure) -> Exposure:
-    """What is told per card is folded to the card before anything is done with it; who aggregates has reasons."""
-    return replace(exposure, fold=CARD) if record.per and not _AGGREGATES.search(branch) else exposure
+def _expanded(record: Record, branch: str, exposure: Exposure, macros: dict[str, str]) -> str:
+    """What is told per card is folded to the card before anything is done with it; who aggregates has reasons.
+
+    Labels are renamed behind all that, but for what reads recorded series: these have the new labels.
+    """
+    if not record.per:
+        return exposure.expand(branch, macros)
+    cards = exposure if _AGGREGATES.search(branch) else replace(exposure, fold=CARD)
+    return cards.expand(branch, macros) if references.series(branch) else cards.expand_late(branch, macros)
 
 
 def _reads(record: Record) -> set[str]:
