@@ -38,6 +38,9 @@ _TOKEN = re.compile(
     rf"(?P<bounds>{_BOUNDS})?(?(aggregation)\s*\)|)"
 )
 
+CARD = ("uuid", "mig")
+"""What tells cards apart, slices of MIG included."""
+
 Rename = tuple[str, str, str]
 """(target label, source label, pattern whose first group is the value)."""
 
@@ -65,7 +68,7 @@ class Exposure:
     def expand_late(self, expr: str, macros: Mapping[str, str] = MappingProxyType({})) -> str:
         """The same with the labels renamed behind everything; nothing but signals may be read in it."""
         raw = replace(self, renames=(), fold=self._widened(self.fold))
-        return rename(f"({raw.expand(self._wide(expr), macros)})", self.renames)
+        return rename(raw.expand(self._wide(expr), macros), self.renames)
 
     def _wide(self, expr: str) -> str:
         """Lists of labels in it with the raw ones beside those that are made of them."""
@@ -114,13 +117,20 @@ class Exposure:
         """The aggregation over renamed labels, of the same one over all labels that these are made of."""
         renames = [r for r in self.renames if r[0] in by]
         narrow = f"{aggregation} by ({', '.join(self._widened(by))})"
-        # `or` is dear over raw labels. A card has one name at a time, and a group is one whoever is in it.
-        if aggregation == "group" or (self.fold and {*self.fold} <= {*by}):
-            found = " or ".join(f"{narrow} ({self._source(s, reading)})" for s in sources)
+        # `or` is dear over raw labels. A card shows under one name at a time, and a group is 1 whoever is in it.
+        if aggregation == "group" or (aggregation in ("max", "min") and {*CARD} <= {*by}):
+            found = " or ".join(self._scaled(narrow, source, reading) for source in sources)
             found = f"({found})" if len(sources) > 1 and not renames else found
         else:
             found = f"{narrow} ({' or '.join(self._source(s, reading) for s in sources)})"
         return f"{aggregation} by ({', '.join(by)}) ({rename(found, renames)})" if renames else found
+
+    def _scaled(self, narrow: str, source: MetricSource, reading: "_Reading") -> str:
+        """One source aggregated, and scaled when it is: a product costs by the label, too."""
+        if not source.scale:
+            return f"{narrow} ({self._source(source, reading)})"
+        plain = self._source(source.model_copy(update={"scale": None}), replace(reading, bounds=""))
+        return f"{narrow} ({plain}) * {source.scale}{reading.bounds}"
 
     def _source(self, source: MetricSource, reading: "_Reading") -> str:
         matchers = [m for m in (self.matcher, source.matchers, reading.selector) if m]

@@ -11,7 +11,7 @@ from sre.catalogue.bindings import Binding
 from sre.catalogue.model import Catalogue, Record, Threshold
 from sre.compile import hours
 from sre.compile.coverage import Coverage, State
-from sre.compile.expansion import Exposure, Rename
+from sre.compile.expansion import CARD, Exposure, Rename
 from sre.compile.identity import HOST_OF_INSTANCE, Identity
 from sre.compile.plan import RecordRule
 from sre.compile.thresholds import series as threshold_series
@@ -19,9 +19,6 @@ from sre.compile.thresholds import values
 from sre.fleet import Fleet
 from sre.promql import all_of, one_of, replacement
 from sre.units import format_number
-
-CARD = ("uuid", "mig")
-"""What tells cards apart, slices of MIG included."""
 
 _AGGREGATES = re.compile(r"\bby \(")
 
