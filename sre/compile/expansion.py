@@ -6,9 +6,10 @@ that metric are joined with `or`, so that a recorded signal stays one series thr
 An expression of the catalogue is read once, from left to right, and what is put in is not read again. What a fleet
 file says is only ever put in: a pool called `@steps` or `a$place` stays a name.
 
-Ten thousand cards have their labels renamed at every evaluation, and each renaming costs by the label. An
-aggregation that stands around nothing but a signal is therefore made twice: over the raw labels that matter to it,
-and over their new names.
+Ten thousand cards are read at every evaluation, and whatever is done with one costs by the label. An aggregation
+that stands around nothing but a signal is therefore made twice: over the raw labels that matter to it, and over their
+new names. A card's own expression goes further: bounds are asked of the raw series, everything is done under raw
+labels, and what is left is renamed once.
 """
 
 import re
@@ -23,13 +24,22 @@ from sre.promql import MATCHERS, STRING, all_of, quote
 
 _MACRO = re.compile(r"\$([a-z_]+)")
 _SUFFIX = re.compile(r"_(bucket|sum|count)$")
+_LABELS = re.compile(rf"{STRING}|\b(?P<word>by|on) \((?P<labels>[^()]*)\)")
+_BOUNDS = r"(?:\s*(?:>=|<=|==|!=|>|<)\s*-?[0-9][0-9.e]*)+(?=\s*(?:$|[),]|(?:and|or|unless)\b))"
+"""Comparisons of a signal with numbers, and nothing behind them that binds closer."""
+_ALONE = re.compile(r"(?:^|[(,]|\b(?:and|or|unless)(?: on \([^()]*\))?)\s*$")
+"""What may stand before a signal whose bounds are its own: in `@a - @b > 0` they are the difference's."""
 # Inside a text only macros count. A function that reads a window, rate(@steps[2m]), goes inside, to each raw name.
 _TOKEN = re.compile(
     rf"{STRING}|\$[a-z_]+"
     r"|(?:(?P<aggregation>sum|max|min|group) by \((?P<by>[^()]*)\)\s*\(\s*)?"
     r"(?:(?P<function>[a-z_]+)\(\s*)?@(?P<signal>[a-z][a-z0-9_]*)"
-    rf"(?P<selector>{MATCHERS})?(?P<tail>(?(function)\[\w+\]|)(?:\s+offset\s+\w+)?)(?(function)\s*\)|)(?(aggregation)\s*\)|)"
+    rf"(?P<selector>{MATCHERS})?(?P<tail>(?(function)\[\w+\]|)(?:\s+offset\s+\w+)?)(?(function)\s*\)|)"
+    rf"(?P<bounds>{_BOUNDS})?(?(aggregation)\s*\)|)"
 )
+
+CARD = ("uuid", "mig")
+"""What tells cards apart, slices of MIG included."""
 
 Rename = tuple[str, str, str]
 """(target label, source label, pattern whose first group is the value)."""
@@ -55,6 +65,26 @@ class Exposure:
         """PromQL without `@` and `$name`. Signals must be bound: ask ``coverage`` first."""
         return _TOKEN.sub(lambda token: self._expanded(token, macros), expr)
 
+    def expand_late(self, expr: str, macros: Mapping[str, str] = MappingProxyType({})) -> str:
+        """The same with the labels renamed behind everything; nothing but signals may be read in it."""
+        raw = replace(self, renames=(), fold=self._widened(self.fold))
+        return rename(raw.expand(self._wide(expr), macros), self.renames)
+
+    def _wide(self, expr: str) -> str:
+        """Lists of labels in it with the raw ones beside those that are made of them."""
+
+        def wide(found: re.Match[str]) -> str:
+            if not found["word"]:
+                return found[0]
+            return f"{found['word']} ({', '.join(self._widened(found['labels'].split(', ')))})"
+
+        return _LABELS.sub(wide, expr)
+
+    def _widened(self, labels: Iterable[str]) -> tuple[str, ...]:
+        """The labels, and behind them the raw ones that they are made of."""
+        known = tuple(labels)
+        return tuple(dict.fromkeys((*known, *(old for to, old, _ in self.renames if to in known))))
+
     def _expanded(self, token: re.Match[str], macros: Mapping[str, str]) -> str:
         if not token["signal"]:
             return fill(token[0], macros)
@@ -62,35 +92,65 @@ class Exposure:
         name = token["signal"]
         signal = name if name in self.binding.signals else _SUFFIX.sub("", name)
         sources, suffix = self.binding.signals[signal], name[len(signal) :]
-        # Renamed once, behind the `or`: servers parse and evaluate every byte of this at every interval.
-        found = " or ".join(
-            self._source(s, suffix, selector, token["tail"], token["function"]) for s in sources
-        )
+        reading = _Reading(suffix, selector, token["tail"], token["function"], token["bounds"] or "")
         if token["aggregation"]:
-            return self._aggregated(token["aggregation"], found, fill(token["by"], macros).split(", "))
-        if self.fold:
-            own = dict.fromkeys(label for source in sources for label in source.labels)
-            return self._aggregated("max", found, [*self.fold, *own])
+            return self._aggregated(
+                token["aggregation"], sources, reading, fill(token["by"], macros).split(", ")
+            )
+        # Renamed once, behind the `or`: servers parse and evaluate every byte of this at every interval.
+        make = self._folded if self.fold else self._renamed
+        if _ALONE.search(token.string[: token.start()]):
+            return make(sources, reading)
+        return make(sources, replace(reading, bounds="")) + reading.bounds
+
+    def _renamed(self, sources: tuple[MetricSource, ...], reading: "_Reading") -> str:
+        found = " or ".join(self._source(source, reading) for source in sources)
         return rename(f"({found})" if len(sources) > 1 else found, self.renames)
 
-    def _aggregated(self, aggregation: str, raw: str, by: list[str]) -> str:
+    def _folded(self, sources: tuple[MetricSource, ...], reading: "_Reading") -> str:
+        own = dict.fromkeys(label for source in sources for label in source.labels)
+        return self._aggregated("max", sources, reading, [*self.fold, *own])
+
+    def _aggregated(
+        self, aggregation: str, sources: tuple[MetricSource, ...], reading: "_Reading", by: list[str]
+    ) -> str:
         """The aggregation over renamed labels, of the same one over all labels that these are made of."""
         renames = [r for r in self.renames if r[0] in by]
-        if not renames:
-            return f"{aggregation} by ({', '.join(by)}) ({raw})"
-        before = dict.fromkeys((*by, *(old for _, old, _ in renames)))
-        narrow = f"{aggregation} by ({', '.join(before)}) ({raw})"
-        return f"{aggregation} by ({', '.join(by)}) ({rename(narrow, renames)})"
+        narrow = f"{aggregation} by ({', '.join(self._widened(by))})"
+        # `or` is dear over raw labels. A card shows under one name at a time, and a group is 1 whoever is in it.
+        if aggregation == "group" or (aggregation in ("max", "min") and {*CARD} <= {*by}):
+            found = " or ".join(self._scaled(narrow, source, reading) for source in sources)
+            found = f"({found})" if len(sources) > 1 and not renames else found
+        else:
+            found = f"{narrow} ({' or '.join(self._source(s, reading) for s in sources)})"
+        return f"{aggregation} by ({', '.join(by)}) ({rename(found, renames)})" if renames else found
 
-    def _source(
-        self, source: MetricSource, suffix: str, selector: str, tail: str, function: str | None
-    ) -> str:
-        matchers = [m for m in (self.matcher, source.matchers, selector) if m]
-        raw = f"{source.metric}{suffix}" + (f"{{{','.join(matchers)}}}" if matchers else "") + tail
-        called = f"{function}({raw})" if function else raw
+    def _scaled(self, narrow: str, source: MetricSource, reading: "_Reading") -> str:
+        """One source aggregated, and scaled when it is: a product costs by the label, too."""
+        if not source.scale:
+            return f"{narrow} ({self._source(source, reading)})"
+        plain = self._source(source.model_copy(update={"scale": None}), replace(reading, bounds=""))
+        return f"{narrow} ({plain}) * {source.scale}{reading.bounds}"
+
+    def _source(self, source: MetricSource, reading: "_Reading") -> str:
+        matchers = [m for m in (self.matcher, source.matchers, reading.selector) if m]
+        selector = f"{{{','.join(matchers)}}}" if matchers else ""
+        raw = f"{source.metric}{reading.suffix}{selector}{reading.tail}"
+        called = f"{reading.function}({raw})" if reading.function else raw
         labels = [(to, old, "(.+)") for to, old in source.labels.items() if to != old]
         renamed = rename(called, labels)
-        return f"({renamed} * {source.scale})" if source.scale else renamed
+        return (f"({renamed} * {source.scale})" if source.scale else renamed) + reading.bounds
+
+
+@dataclass(frozen=True)
+class _Reading:
+    """How an expression reads a signal: what stands behind its name, around it, and what it is compared with."""
+
+    suffix: str
+    selector: str
+    tail: str
+    function: str | None
+    bounds: str
 
 
 def rename(expr: str, renames: Iterable[Rename]) -> str:

@@ -13,7 +13,7 @@ from sre.fleet.values import release
 from sre.promql import one_of
 
 # Twice the alert's own patience with gaps: a signal is missing when it was not scraped once in this time.
-_WINDOW = "5m"
+_WINDOW = "4m"
 
 
 def missing_rules(
@@ -45,7 +45,8 @@ def missing_rules(
             and coverage.signal(name, fleet.pools[0]).state is State.LIVE
         ):
             yield _rule(
-                name, _card_expr(cards.expand(f"group by (uuid, mig) (last_over_time(@{sample}[{_WINDOW}]))"))
+                name,
+                _card_expr(cards.expand_late(f"group by (uuid, mig) (last_over_time(@{sample}[{_WINDOW}]))")),
             )
 
 

@@ -13,8 +13,9 @@ from sre.compile.records import Recorder, fleet_rules
 from sre.fleet import Fleet
 from sre.promql import series_read
 
-# Rolling means over a day are the dearest rules: every two minutes, well inside the five that a sample lives.
-_BASELINE_INTERVAL = 120
+# The dearest rules, over a day or over every card, and none that a page waits for: every two minutes, well inside the
+# five that a sample lives.
+_SELDOM = 120
 
 _STATIC_UNITS = {"info": "info", "seconds": "seconds", "state": "boolean"}
 
@@ -51,16 +52,12 @@ def _groups(
     body = [
         group
         for name in ("engine", "gpu", "usage", "meta")
-        if (
-            group := _group(catalogue, name, interval, records, missing if name == "meta" else (), alerts)
-        ).rules
+        if (group := _group(catalogue, name, interval, records, alerts)).rules
     ]
-    if baselines:
-        body.append(
-            Group(
-                "llm-baseline", "llm-baseline", max(interval, _BASELINE_INTERVAL), tuple(baselines.values())
-            )
-        )
+    recorded = [rule for name, rules in records.items() if catalogue.records[name].seldom for rule in rules]
+    for name, rules in (("llm-seldom", (*recorded, *missing)), ("llm-baseline", tuple(baselines.values()))):
+        if rules:
+            body.append(Group(name, name, max(interval, _SELDOM), rules))
     wanted = frozenset(name for group in body for name in _read(group))
     yield Group("llm-fleet", "llm-fleet", interval, tuple(fleet_rules(fleet, catalogue, wanted)))
     yield from body
@@ -78,16 +75,18 @@ def _group(
     name: str,
     interval: int,
     records: dict[str, tuple[RecordRule, ...]],
-    first: tuple[RecordRule, ...],
     alerts: tuple[PlannedAlert, ...],
 ) -> Group:
     recorded = [
-        rule for record, rules in records.items() if catalogue.records[record].group == name for rule in rules
+        rule
+        for record, rules in records.items()
+        if catalogue.records[record].group == name and not catalogue.records[record].seldom
+        for rule in rules
     ]
     alerting: list[AlertRule] = [
         rule for planned in alerts if planned.alert.group == name for rule in planned.rules
     ]
-    return Group(f"llm-{name}", f"llm-{name}", interval, (*first, *recorded, *alerting))
+    return Group(f"llm-{name}", f"llm-{name}", interval, (*recorded, *alerting))
 
 
 def _described(catalogue: Catalogue, name: str) -> Record:

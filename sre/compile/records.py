@@ -11,7 +11,7 @@ from sre.catalogue.bindings import Binding
 from sre.catalogue.model import Catalogue, Record, Threshold
 from sre.compile import hours
 from sre.compile.coverage import Coverage, State
-from sre.compile.expansion import Exposure, Rename
+from sre.compile.expansion import CARD, Exposure, Rename
 from sre.compile.identity import HOST_OF_INSTANCE, Identity
 from sre.compile.plan import RecordRule
 from sre.compile.thresholds import series as threshold_series
@@ -19,9 +19,6 @@ from sre.compile.thresholds import values
 from sre.fleet import Fleet
 from sre.promql import all_of, one_of, replacement
 from sre.units import format_number
-
-CARD = ("uuid", "mig")
-"""What tells cards apart, slices of MIG included."""
 
 _AGGREGATES = re.compile(r"\bby \(")
 
@@ -93,7 +90,7 @@ class Recorder:
         for exposure in self._exposures(record, branches):
             usable = [b for b in branches if _bound(exposure, b)]
             if usable:
-                exprs = [_folding(record, b, exposure).expand(b, self._macros(exposure)) for b in usable]
+                exprs = [_expanded(record, b, exposure, self._macros(exposure)) for b in usable]
                 yield RecordRule(record.name, self._folded(record, exprs), {})
 
     def _exposures(self, record: Record, branches: tuple[str, ...]) -> list[Exposure]:
@@ -142,9 +139,15 @@ class Recorder:
         return "".join(f" or on (uuid, mig) {claim}" for claim in claims)
 
 
-def _folding(record: Record, branch: str, exposure: Exposure) -> Exposure:
-    """What is told per card is folded to the card before anything is done with it; who aggregates has reasons."""
-    return replace(exposure, fold=CARD) if record.per and not _AGGREGATES.search(branch) else exposure
+def _expanded(record: Record, branch: str, exposure: Exposure, macros: dict[str, str]) -> str:
+    """What is told per card is folded to the card before anything is done with it; who aggregates has reasons.
+
+    Labels are renamed behind all that, but for what reads recorded series: these have the new labels.
+    """
+    if not record.per:
+        return exposure.expand(branch, macros)
+    cards = exposure if _AGGREGATES.search(branch) else replace(exposure, fold=CARD)
+    return cards.expand(branch, macros) if references.series(branch) else cards.expand_late(branch, macros)
 
 
 def _reads(record: Record) -> set[str]:
