@@ -23,8 +23,11 @@ from sre.write import Artefact
 # those that write, except where a baseline must be as fresh as what it is compared with.
 _ORDER = ("llm-meta", "llm-baseline", "llm-fleet", "llm-engine", "llm-gpu", "llm-seldom", "llm-usage")
 
-WARM_UP = 120
-"""Seconds after dawn in which a pool that has just appeared may still look like one that is down."""
+WARM_UP = 120 + 900
+"""Seconds after dawn in which a pool that has just appeared may still look like one that is down.
+
+It takes two minutes to be seen, and LLMEngineDown stays for a quarter of an hour after its last sign.
+"""
 
 
 def render(plan: Plan, rules: str = "../prometheus") -> Iterator[Artefact]:
