@@ -1,0 +1,1 @@
+"""The lab: a simulated fleet behind real addresses, for real programs to look at."""
