@@ -15,6 +15,7 @@ _COMMANDS = {
     "generate": "Compile a fleet file into rules, routes, dashboards, runbooks and proofs.",
     "init": "Write a first fleet file, its JSON Schema and a pipeline snippet.",
     "doctor": "Ask a live server which alerts see, which are blind, and why.",
+    "simulate": "Serve the metrics of a simulated fleet, healthy or with faults.",
 }
 """Name -> the line that the help shows; the command itself lies in the module of that name."""
 

@@ -65,17 +65,23 @@ class StandIn:
         return Shape(
             min(_REPLICAS, max(1, self._pool.replicas_min)),
             min(_CARDS, gpus.per_replica) if gpus and exporter else 0,
-            self._thresholds,
-            {
-                name: tuple(map(float, bounds_of(self._binding, name, self._pool)))
-                for name in self._binding.bounds
-            },
+            self.thresholds,
+            self.bounds,
             self.interval,
             bool(self._plan.fleet.usage_exporter),
         )
 
     @cached_property
-    def _thresholds(self) -> dict[str, float | None]:
+    def bounds(self) -> dict[str, tuple[float, ...]]:
+        """Upper bounds of its histograms, without +Inf."""
+        return {
+            name: tuple(map(float, bounds_of(self._binding, name, self._pool)))
+            for name in self._binding.bounds
+        }
+
+    @cached_property
+    def thresholds(self) -> dict[str, float | None]:
+        """Its limits in base units, None where one does not apply."""
         thresholds = self._plan.catalogue.thresholds
         values = {
             name: threshold_value(self._pool, t, self._binding)

@@ -1,6 +1,6 @@
 """A card's signals under the names, labels and units of one exporter release, as its binding knows them."""
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 
 from sre.catalogue.bindings import Binding, MetricSource
@@ -8,7 +8,7 @@ from sre.fleet.values import covers
 from sre.simulate.gpu import WINDOW
 from sre.simulate.replica import Key
 from sre.simulate.samples import Run, Samples
-from sre.simulate.site import Named, Site, series, uuid
+from sre.simulate.site import Named, Site, series
 from sre.simulate.story import Place, Stretch
 
 CARD_MIB = 81559
@@ -45,14 +45,24 @@ class CardMetrics:
     def _series(
         self, place: Place, signals: Iterable[tuple[Key, Samples]], version: str, inputs: dict[str, float]
     ) -> Iterator[Named]:
-        shape = (bool(inputs["mig"]), bool(inputs["shared"]), bool(inputs["unprofiled"]))
         for key, samples in signals:
-            for source, factor, copies in self._names(place, key, version, shape):
+            for source, factor, copies in self._names(place, key, version, _shape(inputs)):
                 scaled = samples if factor == 1 else samples.times(factor)
                 if _latched(source, version):
                     yield from _coded(source, copies, scaled)
                 else:
                     yield from ((name, scaled) for name, _ in copies)
+
+    def lines(
+        self, place: Place, values: Mapping[Key, float], inputs: Mapping[str, float]
+    ) -> Iterator[tuple[MetricSource, str, Key, float]]:
+        """What the exporter prints of one card in one moment: metric, series, signal, and its factor to the metric."""
+        version = self._binding.versions.newest if inputs["upgraded"] else self._version
+        for key, value in values.items():
+            for source, factor, copies in self._names(place, key, version, _shape(inputs)):
+                latched = {"err_code": f"{value:.0f}"} if _latched(source, version) else {}
+                for name, labels in copies:
+                    yield source, series(source.metric, labels | latched) if latched else name, key, factor
 
     def _named(
         self, place: Place, key: Key, version: str, shape: tuple[bool, bool, bool]
@@ -114,9 +124,9 @@ class CardMetrics:
         return {
             **self._site.exporter(place.replica),
             "gpu": index,
-            "UUID": uuid(place),
+            "UUID": self._site.card(place),
             "modelName": "NVIDIA H100 80GB HBM3",
-            **dict.fromkeys(hosts[:1], f"node-{place.replica}"),
+            **dict.fromkeys(hosts[:1], self._site.node(place.replica)),
             **dict.fromkeys(driver, "580.105.08"),
         }
 
@@ -129,6 +139,10 @@ class CardMetrics:
         renamed = tuple(s for s in sources if s.image and not s.csv and covers(s.image, None, version))
         listed = tuple(s for s in sources if s.csv and (mig or covers(s.image or "0", None, version)))
         return renamed or listed or tuple(s for s in sources if s.csv)
+
+
+def _shape(inputs: Mapping[str, float]) -> tuple[bool, bool, bool]:
+    return bool(inputs["mig"]), bool(inputs["shared"]), bool(inputs["unprofiled"])
 
 
 def _masked(signals: dict[Key, Samples], spans: list[tuple[int, bool]]) -> Iterator[tuple[Key, Samples]]:

@@ -36,6 +36,18 @@ class EngineMetrics:
             found = _either(found, other, [(s.count, new) for s, new in zip(stretches, renamed, strict=True)])
         yield from found.items()
 
+    def names(self, key: Key, renamed: bool) -> tuple[tuple[str, str], ...]:
+        """Series of one signal of the first replica, each with its twin that a leaked `pid` label makes."""
+        return self._names(0, key, self._other if renamed else self._version)
+
+    def constants(self, renamed: bool, labels: dict[str, str]) -> Iterator[tuple[str, str, float]]:
+        """Metric, series and value of what tells who answers, at which release, with which settings (``labels``)."""
+        version, rank = self._other if renamed else self._version, self._rank()
+        yield self._binding.identify, series(self._binding.identify, {**rank, **labels}), 1.0
+        for mark in self._binding.marks:
+            if mark.metric and covers(mark.since, mark.until, version):
+                yield mark.metric, series(mark.metric, rank), 0.0
+
     def _series(
         self, number: int, signals: dict[Key, Samples], version: str, stretches: tuple[Stretch, ...]
     ) -> Iterator[Named]:
@@ -48,7 +60,7 @@ class EngineMetrics:
 
     def _named(self, number: int, key: Key, version: str) -> tuple[tuple[str, str], ...]:
         """Names of one signal, each with its twin that a leaked `pid` label makes."""
-        signal, suffix = _split(key[0], self._binding)
+        signal, suffix = split(key[0], self._binding)
         target = self._site.replica(number)
         rank = {} if signal in _PROCESS else self._rank()
         found = []
@@ -130,7 +142,7 @@ def _apart(sources: tuple[MetricSource, ...], one: str, other: str) -> bool:
     return bool(left and right and not left & right)
 
 
-def _split(name: str, binding: Binding) -> tuple[str, str]:
+def split(name: str, binding: Binding) -> tuple[str, str]:
     """``ttft_bucket`` is the signal ``ttft`` with a suffix."""
     if name in binding.signals:
         return name, ""

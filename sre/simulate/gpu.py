@@ -12,8 +12,8 @@ from sre.simulate.story import Stretch
 WINDOW = 300
 """Seconds over which the exporter counts events (DCGM_EXP_*, window_size_in_ms)."""
 
-_EVENTS = {8: "hw_slowdown", 32: "sw_thermal", 64: "hw_thermal", 128: "hw_power_brake"}
-_NO_CODE = 1000.0  # codes have three digits; what is greater stands for no value
+EVENTS = {8: "hw_slowdown", 32: "sw_thermal", 64: "hw_thermal", 128: "hw_power_brake"}
+NO_CODE = 1000.0  # codes have three digits; what is greater stands for no value
 _IDLE_WATTS, _BUSY_WATTS = 72.0, 620.0
 
 
@@ -59,7 +59,8 @@ def run_card(stretches: tuple[Stretch, ...], work: tuple[Work, ...], interval: i
     index, events = 0, _Events(WINDOW // interval)
     for piece in _aligned(stretches, work):
         absent = _absent(piece.stretch)
-        values = {} if absent is not None else _values(piece)
+        stretch = piece.stretch
+        values = {} if absent is not None else readings(stretch.inputs, stretch.hidden, piece.work)
         for key, start, count, value in (*_whole(values, index, piece.length), *events.take(piece, index)):
             _pad(runs[key], start, absent)
             runs[key].append(Run(count, value))
@@ -102,8 +103,9 @@ def _aligned(stretches: tuple[Stretch, ...], work: tuple[Work, ...]) -> Iterator
                 queue.pop(0)
 
 
-def _values(piece: _Piece) -> dict[Key, float]:
-    inputs, load = piece.stretch.inputs, min(1.0, piece.work.load)
+def readings(inputs: Mapping[str, float], hidden: frozenset[str], work: Work) -> dict[Key, float]:
+    """What a card that is there reads while its engine works so much."""
+    load = min(1.0, work.load)
     utilization = inputs["utilization"] * load
     values = {
         "gpu_present": inputs["temperature"],
@@ -123,9 +125,8 @@ def _values(piece: _Piece) -> dict[Key, float]:
         "gpu_rows_correctable": inputs["rows_correctable"],
         "gpu_row_remap_failure": inputs["row_remap_failure"],
         "gpu_row_remap_pending": inputs["row_remap_pending"],
-        "gpu_nvlink_bandwidth": inputs["nvlink"] * piece.work.tokens,
+        "gpu_nvlink_bandwidth": inputs["nvlink"] * work.tokens,
     }
-    hidden = piece.stretch.hidden
     return {(name, ()): value for name, value in values.items() if name not in hidden}
 
 
@@ -139,10 +140,10 @@ class _Events:
         if _absent(piece.stretch) is not None:
             return
         mask, xid = int(piece.stretch.inputs["clock_events"]), piece.stretch.inputs["xid"]
-        for bit, name in _EVENTS.items():
+        for bit, name in EVENTS.items():
             if mask & bit:
                 yield ("gpu_clock_event_count", (("clock_event", name),)), index, piece.length, 7.0
-        counted = min(piece.length, self._window) if 0 < xid < _NO_CODE and xid != self._xid and index else 0
+        counted = min(piece.length, self._window) if 0 < xid < NO_CODE and xid != self._xid and index else 0
         if counted:
             yield ("gpu_xid_count", (("xid", f"{xid:.0f}"),)), index, counted, 1.0
         if piece.length > counted:

@@ -26,17 +26,25 @@ class Site:
         """Target labels of a replica."""
         target = {"job": "vllm", self.pool_label: self.pool}
         if self.identity == "host":
-            return {**target, "instance": f"node-{number}:8000"}
+            return {**target, "instance": f"{self.node(number)}:8000"}
         return {**target, "instance": f"10.0.0.{number}:8000", "namespace": "llm", "pod": self.pod(number)}
 
     def pod(self, number: int) -> str:
         """A replica's pod; its name must not depend on how a fleet spells its pools."""
         return f"replica-{number}"
 
+    def node(self, number: int) -> str:
+        """The host of a replica and its cards."""
+        return f"node-{number}"
+
+    def card(self, place: Place) -> str:
+        """A card's identity."""
+        return uuid(place)
+
     def exporter(self, number: int) -> dict[str, str]:
         """Target labels of the GPU exporter on a replica's node."""
         if self.identity == "host":
-            return {"job": "dcgm", "instance": f"node-{number}:9400"}
+            return {"job": "dcgm", "instance": f"{self.node(number)}:9400"}
         own = {"namespace": "gpu-operator", "pod": f"dcgm-{number}"}
         return {"job": "dcgm", "instance": f"10.0.1.{number}:9400", **({} if self.honor_labels else own)}
 

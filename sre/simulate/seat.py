@@ -1,0 +1,51 @@
+"""A replica and its cards in one place, from moment to moment: what they answer when they are scraped."""
+
+from bisect import bisect_right
+from collections.abc import Mapping, Sequence
+from operator import attrgetter
+
+from sre.simulate.card import Card
+from sre.simulate.course import Courses, Moment
+from sre.simulate.queueing import QueueingReplica
+from sre.simulate.replica import Key
+from sre.simulate.scrape import Values
+from sre.simulate.story import Place
+
+Engine = tuple[Values, Mapping[str, float], frozenset[str]]
+"""Values of a replica's signals, and the inputs and hidden signals that they belong to."""
+Cards = list[tuple[Mapping[Key, float], Mapping[str, float]]]
+"""Values and inputs, card by card."""
+
+
+class Seat:
+    """One replica of a pool with its cards. ``engine`` and ``cards`` are None while nobody answers."""
+
+    def __init__(self, number: int, replica: QueueingReplica, courses: Courses, cards: int) -> None:
+        self.number, self.replica = number, replica
+        self._course = courses[Place(number)]
+        self._cards = [(Card(), courses[Place(number, card)]) for card in range(cards)]
+        self.engine: Engine | None = None
+        self.cards: Cards | None = None
+        self.gone = False
+
+    def step(self, seconds: float) -> None:
+        """Let time pass, under what its course says of the time from now on."""
+        replica, now = self.replica, self.replica.now
+        moment = _current(self._course, now)
+        replica.step(moment.inputs, seconds)
+        self.gone = bool(moment.inputs["gone"])
+        self.engine = (replica.values, moment.inputs, moment.hidden) if replica.seen else None
+        found, silent = Cards(), False
+        for card, course in self._cards:
+            own = _current(course, now)
+            card.step(own.inputs, own.hidden, replica.work, seconds)
+            found.append((card.values, own.inputs))
+            silent = silent or bool(own.inputs["exporter_down"])
+        self.cards = None if silent else found
+
+
+def _current(course: Sequence[Moment], second: float) -> Moment:
+    if len(course) == 1:
+        return course[0]
+    # What comes to pass within a rounding of now comes to pass now.
+    return course[max(0, bisect_right(course, second + 1e-6, key=attrgetter("second")) - 1)]
