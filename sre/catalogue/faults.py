@@ -85,6 +85,8 @@ GIVEN = {
 INPUTS = {**REPLICA, **CARD, **FLEET}
 SIGNED = ("margin", "temperature")
 """Inputs that may fall below zero."""
+COUNTED = ("restarted", "rows_uncorrectable", "rows_correctable")
+"""Inputs that never come back: what mends a fault does not undo what has been counted."""
 
 
 def _formula(value: object) -> object:
@@ -200,6 +202,11 @@ class Fault(Story):
     fades: Seconds | None = Field(
         None,
         description="seconds until its alerts resolve although nothing is mended: they tell news, not states",
+    )
+    heals: Seconds = Field(
+        600,
+        description="seconds in which its alerts resolve once it is mended, beside the time that they are kept "
+        "firing; 0: nothing mends it within hours",
     )
     holds: dict[str, Number] = Field(
         default_factory=dict, description="PromQL and the number that it must give meanwhile"

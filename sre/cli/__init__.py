@@ -14,6 +14,7 @@ with ended_by_signals():
 _COMMANDS = {
     "generate": "Compile a fleet file into rules, routes, dashboards, runbooks and proofs.",
     "init": "Write a first fleet file, its JSON Schema and a pipeline snippet.",
+    "prove": "Strike every fault in a simulated fleet, and say what its alerts did.",
     "doctor": "Ask a live server which alerts see, which are blind, and why.",
     "simulate": "Serve the metrics of a simulated fleet, healthy or with faults.",
 }

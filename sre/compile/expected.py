@@ -89,7 +89,7 @@ class Expectations:
             if proven.alert.name == name and (
                 proven in must or self._beside(proven, fault, truth, places[0], index)
             ):
-                for place in _places(proven.alert, places):
+                for place in places_of(proven.alert, places):
                     yield from self._fired(proven, fault, truth, place, index)
 
     def _beside(self, proven: Proven, fault: Fault, truth: Truth, place: Place, index: int) -> bool:
@@ -102,20 +102,32 @@ class Expectations:
         )
 
     def _fired(self, proven: Proven, fault: Fault, truth: Truth, place: Place, index: int) -> Iterator[Fired]:
-        for more in fault.labels.get(proven.alert.name, ({},)):
-            labels = {
-                **proven.rule.fixed,
-                "severity": proven.rule.severity,
-                **self._place_labels(proven.alert, place),
-                **self._consumer_labels(proven.rule),
-                **more,
-            }
+        for _, labels in self.labels(proven, fault, place):
             annotations = (
                 self._annotations(proven, fault, labels, truth, place, index) if fault.numbers else None
             )
             yield Fired(labels, annotations)
 
     # --- labels ---------------------------------------------------------------------------------------------
+
+    def labels(
+        self, proven: Proven, fault: Fault, place: Place
+    ) -> Iterator[tuple[dict[str, str], dict[str, str]]]:
+        """For each alert that a rule fires at a place: what tells it from others of its name, and all its labels."""
+        for more in fault.labels.get(proven.alert.name, ({},)):
+            own, consumer = (
+                {**proven.rule.fixed, "severity": proven.rule.severity},
+                self._consumer_labels(proven.rule),
+            )
+            yield (
+                {**own, **consumer, **more},
+                {
+                    **own,
+                    **self._place_labels(proven.alert, place),
+                    **consumer,
+                    **more,
+                },
+            )
 
     def _consumer_labels(self, rule: Rule) -> dict[str, str]:
         """A rule about a team's replies names the team and its model."""
@@ -234,7 +246,7 @@ def _written(value: float | None, unit: str) -> str:
     return "unknown" if value is None else text.format_value(value, unit)
 
 
-def _places(alert: Alert, places: tuple[Place, ...]) -> Iterator[Place]:
+def places_of(alert: Alert, places: tuple[Place, ...]) -> Iterator[Place]:
     """Places on the alert's level: every card, or each replica or host once, or the pool."""
     if alert.level == "gpu":
         yield from (place for place in places if place.card is not None)

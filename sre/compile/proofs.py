@@ -23,7 +23,7 @@ from sre.write import Artefact
 # those that write, except where a baseline must be as fresh as what it is compared with.
 _ORDER = ("llm-meta", "llm-baseline", "llm-fleet", "llm-engine", "llm-gpu", "llm-usage")
 
-_WARM_UP = 120
+WARM_UP = 120
 """Seconds after dawn in which a pool that has just appeared may still look like one that is down."""
 
 
@@ -41,26 +41,32 @@ class Prover:
 
     def __init__(self, plan: Plan, pool: Pool, rules: str) -> None:
         self._plan, self._pool, self._rules, self._name = plan, pool, rules, file_name(pool.name)
-        self._stand_in = StandIn(plan, pool)
-        self._expectations = Expectations(plan, pool, self._stand_in.site)
+        self.stand_in = StandIn(plan, pool)
+        self.expectations = Expectations(plan, pool, self.stand_in.site)
 
     def artefacts(self, *, briefly: bool = False) -> Iterator[Artefact]:
         """Everything that is proven about this pool; ``briefly`` only what its missing promises change."""
-        cases = Cases(self._plan, self._expectations, self._stand_in.whole, self._stand_in.single)
         chapters, sort = dict[Chapter, list[Case]](), Chapters(self._plan)
-        for case in cases.all(briefly=briefly):
+        for case in self.cases(briefly=briefly):
             chapters.setdefault(sort.of(case), []).append(case)
-        yield Artefact(f"proofs/{self._name}.fleet.rules.yaml", self._fleet_rules())
+        yield self.fleet_rules()
         for chapter, members in chapters.items():
             yield Artefact(f"proofs/{self._name}-{chapter.name}.test.yaml", self._file(chapter, members))
 
-    def _fleet_rules(self) -> str:
+    def cases(self, *, briefly: bool = False) -> Iterator[Case]:
+        """What is to be shown of this pool."""
+        cases = Cases(self._plan, self.expectations, self.stand_in.whole, self.stand_in.single)
+        return cases.all(briefly=briefly)
+
+    def fleet_rules(self) -> Artefact:
+        """The fleet as far as it is simulated."""
         group = next(group for group in self._plan.groups if group.name == "llm-fleet")
         rules = tuple(r for r in group.rules if isinstance(r, RecordRule) and self._concerns(r))
         kept = Group(group.name, group.file, group.interval, rules)
         origin = f"{self._rules}/{group.file}.rules.yaml"
         note = f"# The rules of {origin} that concern the simulated pool; the others would only be down.\n"
-        return HEADER + note + dump({"groups": [group_data(kept)]})
+        text = HEADER + note + dump({"groups": [group_data(kept)]})
+        return Artefact(f"proofs/{self._name}.fleet.rules.yaml", text)
 
     def _concerns(self, rule: RecordRule) -> bool:
         own = {"pool": self._pool.name, "model": self._pool.model}
@@ -68,13 +74,14 @@ class Prover:
 
     def _file(self, chapter: Chapter, cases: list[Case]) -> str:
         until = max(case.timeline.count for case in cases) - 1
-        page = Page(self._stand_in.interval)
+        page = Page(self.stand_in.interval)
         for case in cases:
             self._write(page, case, until, chapter.reads("llm-gpu"))
         command = f"# promtool test rules {self._name}-{chapter.name}.test.yaml\n"
-        return f"{HEADER}{command}{dump(self._head(chapter))}tests:\n{page.text}"
+        return f"{HEADER}{command}{dump(self.head(chapter))}tests:\n{page.text}"
 
-    def _head(self, chapter: Chapter) -> dict[str, object]:
+    def head(self, chapter: Chapter) -> dict[str, object]:
+        """Which rules the cases of a chapter are run over, in which order, how often."""
         groups = {group.name: group for group in self._plan.groups if chapter.reads(group.name)}
         own = f"{self._name}.fleet.rules.yaml"
         return {
@@ -82,7 +89,7 @@ class Prover:
                 own if name == "llm-fleet" else f"{self._rules}/{group.file}.rules.yaml"
                 for name, group in groups.items()
             ],
-            "evaluation_interval": format_duration(self._stand_in.interval),
+            "evaluation_interval": format_duration(self.stand_in.interval),
             "group_eval_order": [name for name in _ORDER if name in groups],
         }
 
@@ -90,16 +97,16 @@ class Prover:
         timeline = case.simulator.lay_out(case.story, case.fault, case.seconds, case.timeline.dawn, until)
         simulated = case.simulator.simulate(timeline)
         page.begin(case.name, case.fault.says if case.story is case.fault else "")
-        for block in self._stand_in.blocks(simulated, cards):
+        for block in self.stand_in.blocks(simulated, cards):
             page.series(block)
         page.questions(self._questions(case, simulated))
 
     def _questions(self, case: Case, simulated: Simulated) -> Questions:
-        interval, line, fault = self._stand_in.interval, simulated.timeline, case.fault
-        asked, truth = Questions(interval), self._stand_in.truth(simulated)
+        interval, line, fault = self.stand_in.interval, simulated.timeline, case.fault
+        asked, truth = Questions(interval), self.stand_in.truth(simulated)
         allowed, begin = (
-            self._expectations.allowed(case.story),
-            line.dawn + bool(line.dawn) * _WARM_UP // interval,
+            self.expectations.allowed(case.story),
+            line.dawn + bool(line.dawn) * WARM_UP // interval,
         )
         always = {p.alert.name for p in case.rules if p.alert.name == "Watchdog"}
         due = {p.alert.name: case.due(p, interval) for p in case.rules if p.alert.name not in always}
@@ -107,7 +114,7 @@ class Prover:
         if line.start > begin:
             asked.silence(allowed if case.story.before else (), begin, line.start - 1)
         for name, index in (due | dict.fromkeys(always, end)).items():
-            asked.firing(name, index, list(self._expectations.alerts(name, fault, truth, case.places, index)))
+            asked.firing(name, index, list(self.expectations.alerts(name, fault, truth, case.places, index)))
         asked.silence((*due, *allowed), begin, end)
         if fault.fades:
             asked.silent(tuple(due), line.onset + fault.fades // interval)

@@ -63,8 +63,12 @@ class Simulator:
         self._engines: dict[tuple[object, ...], Engine] = {}
         self._cards: dict[tuple[object, ...], dict[Key, Samples]] = {}
 
-    def lay_out(self, story: Story, fault: Fault, seconds: int, dawn: int = 0, until: int = 0) -> Timeline:
-        """``story`` is the fault itself or a silent neighbour of it; it runs ``seconds`` beyond its last change."""
+    def lay_out(
+        self, story: Story, fault: Fault, seconds: int, dawn: int = 0, until: int = 0, heals: int = 0
+    ) -> Timeline:
+        """``story`` is the fault itself or a silent neighbour of it; it runs ``seconds`` beyond its last change,
+        and is then mended for ``heals`` seconds.
+        """
         shape = self.shape
         return lay_out(
             story,
@@ -76,6 +80,7 @@ class Simulator:
             seconds,
             dawn,
             until,
+            heals,
         )
 
     def simulate(self, timeline: Timeline) -> Simulated:

@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from math import ceil
 from typing import NamedTuple
 
-from sre.catalogue.faults import SIGNED, Fault, Step, Story
+from sre.catalogue.faults import COUNTED, SIGNED, Fault, Step, Story
 from sre.catalogue.formula import Formula
 
 Known = Mapping[str, float | None]
@@ -33,13 +33,15 @@ class Stretch:
 @dataclass(frozen=True)
 class Timeline:
     """Inputs of every place over time. Scrape ``start`` is the first that sees the fault, ``onset`` the first
-    after which nothing changes any more; before ``dawn`` nothing runs but the targets themselves.
+    after which nothing changes any more, ``mended`` the first at which all is well again, where it heals; before
+    ``dawn`` nothing runs but the targets themselves.
     """
 
     count: int
     start: int
     onset: int
     dawn: int
+    mended: int | None
     places: dict[Place, tuple[Stretch, ...]]
 
 
@@ -49,6 +51,7 @@ class _Change:
     on: str
     values: dict[str, float]
     hidden: frozenset[str] = field(default_factory=frozenset)
+    mends: bool = False
 
 
 def lay_out(
@@ -61,11 +64,12 @@ def lay_out(
     seconds: int,
     dawn: int = 0,
     until: int = 0,
+    heals: int = 0,
 ) -> Timeline:
     """``story`` (the fault itself, or one of its silent neighbours) for ``shape`` = (replicas, cards each).
 
-    It runs ``seconds`` beyond its onset, and at least to the scrape ``until``. ``usual`` are the healthy
-    inputs.
+    It runs ``seconds`` beyond its onset, and at least to the scrape ``until``; where it ``heals``, all is well
+    again from then on, for so many seconds more. ``usual`` are the healthy inputs.
     """
     known = {**usual, **thresholds}
     base = usual | _values(story.before, known, usual)
@@ -74,15 +78,24 @@ def lay_out(
     onset = max(
         [start + ceil(fault.onset / interval), *(c.index for c in changes if "restarted" in c.values)]
     )
-    count = max(onset + ceil(seconds / interval), until) + 1
+    mended = onset + ceil(seconds / interval)
+    if heals:
+        changes.append(_Change(mended, "pool", _well(usual), mends=True))
+    count = max(mended + ceil(heals / interval), until) + 1
     places = [Place(r, c) for r in range(shape[0]) for c in (None, *range(shape[1]))]
     return Timeline(
         count,
         start,
         onset,
         dawn,
+        mended if heals else None,
         {p: _stretches([c for c in changes if _hits(c, p, places[-1])], base, count, dawn) for p in places},
     )
+
+
+def _well(usual: Mapping[str, float]) -> dict[str, float]:
+    """Healthy inputs; what counts restarts and rows goes on from where it is."""
+    return {name: value for name, value in usual.items() if name not in COUNTED}
 
 
 def _values(formulas: Mapping[str, Formula], known: Known, base: dict[str, float]) -> dict[str, float]:
@@ -133,5 +146,6 @@ def _stretches(changes: list[_Change], base: dict[str, float], count: int, dawn:
         if change.index > at:
             stretches.append(Stretch(change.index - at, inputs, hidden))
             at = change.index
-        inputs, hidden = inputs | change.values, hidden | change.hidden
+        inputs = inputs | change.values
+        hidden = frozenset() if change.mends else hidden | change.hidden
     return (*stretches, Stretch(count - at, inputs, hidden))

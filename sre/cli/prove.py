@@ -1,0 +1,70 @@
+"""`sre prove`: every alert on its fault, in promtool."""
+
+import json
+import os
+import sys
+from pathlib import Path
+
+import click
+
+from sre.cli.inputs import read_inputs
+from sre.cli.report import FOUND, exits
+from sre.compile.compilation import compile
+from sre.findings import Finding, Refused, errors
+
+
+@click.command()
+@click.argument("fleet", type=click.Path(path_type=Path))
+@click.option("--only", "names", metavar="ALERT|FAULT", multiple=True,
+              help="Only this alert or this fault; may be given several times.")  # fmt: skip
+@click.option("--json", "output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
+              help="Write the verdicts there as well, as a JSON array.")  # fmt: skip
+@click.option("--catalogue", type=click.Path(exists=True, file_okay=False, path_type=Path),
+              help="A folder of your own content over the built-in one.")  # fmt: skip
+@exits
+def prove(fleet: Path, names: tuple[str, ...], output: Path | None, catalogue: Path | None) -> None:
+    """Strike every fault of the catalogue in a simulated FLEET, mend it, and say what its alerts did.
+
+    The compiled rules run in promtool, in virtual time. Exit 1 on any gap: an alert that did not fire in time or
+    did not resolve, a silent neighbour that fired, a wrong alert.
+    """
+    inputs = read_inputs(fleet, catalogue)
+    # Imported late: a broken fleet file should be told at once.
+    from sre.cli.progress import progress
+    from sre.cli.verdict_table import rows, show
+    from sre.lab.virtual import prove as prove_virtually
+    from sre.lab.wanted import read
+
+    wanted = read(names, inputs.catalogue)
+    if output:
+        _check(output)
+    compiled = compile(inputs.fleet, inputs.catalogue, listed=inputs.listed, receivers=inputs.receivers)
+    findings = [*inputs.warnings, *map(inputs.located, compiled.findings)]
+    if errors(findings):
+        raise Refused(findings)
+    with progress() as watch:
+        proof = prove_virtually(compiled, wanted, watch)
+    if output:
+        _write(output, json.dumps(list(rows(proof)), indent=2, ensure_ascii=False) + "\n")
+    show(proof)
+    sys.exit(0 if proof.ok else FOUND)
+
+
+def _check(output: Path) -> None:
+    """Raises ``Refused`` where the file could not be written in the end."""
+    if not output.parent.is_dir():
+        what, fix = f"there is no folder {output.parent}", "make it, or name a file elsewhere"
+        raise Refused([Finding("--json", what, "nobody could read the verdicts there", fix)])
+
+
+def _write(output: Path, text: str) -> None:
+    """Whole or not at all."""
+    part = output.with_name(f".{output.name}.{os.getpid()}")
+    try:
+        part.write_text(text, encoding="utf-8")
+        part.replace(output)
+    except OSError as error:
+        what, why = f"cannot be written: {error.strerror}", "the verdicts would not be read there"
+        raise Refused([Finding(str(output), what, why, "free space there, or name another file")]) from None
+    finally:
+        part.unlink(missing_ok=True)
