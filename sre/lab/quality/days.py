@@ -1,0 +1,142 @@
+"""Which days are simulated: what kind of day, how busy a pool, and which faults strike it when, all drawn by seed."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from math import exp, log
+from random import Random
+
+from sre.catalogue.faults import Fault
+from sre.compile.expected import Expectations, Proven
+from sre.compile.plan import Plan
+from sre.fleet import Fleet, Pool
+from sre.fleet.pool import Replicas
+from sre.lab.plot import Plot
+
+STEP = 60
+"""Seconds between two scrapes, and between two evaluations: Prometheus' own default."""
+HOUR, DAY = 3600, 86_400
+WARM_UP = HOUR
+"""Seconds before the day that is judged: windows of an hour must be full."""
+LENGTH = WARM_UP + DAY
+
+REPLICAS = 2
+_BUSY = (0.01, 0.05)
+"""Peak of demand, as a share of what the proofs' stand-in of a pool serves (24 requests a second and replica)."""
+_FREE_DAYS = ("fri", "sat", "sun")
+_SEVERITY = (1.0, 1.6)
+_REST = 5400
+"""Seconds between the end of a fault and the next: the longest memory of a rule is an hour."""
+
+
+@dataclass(frozen=True)
+class Struck:
+    """A fault of a day. It begins at second ``at`` and ``lasts``; ``severity`` 1 is as bad as the catalogue says."""
+
+    fault: str
+    at: int
+    lasts: int
+    severity: float
+
+
+@dataclass(frozen=True)
+class PoolDay:
+    """One pool on one day; ``level`` is this week's demand against last week's."""
+
+    number: int
+    like: str
+    weekend: bool
+    busy: float
+    level: float
+    struck: tuple[Struck, ...] = ()
+
+    @property
+    def pool(self) -> str:
+        """The name of the pool in its batch's fleet."""
+        return f"{self.like}-{self.number:03}"
+
+    @property
+    def seed(self) -> str:
+        return f"quality/{self.number}"
+
+
+def random_of(*parts: object) -> Random:
+    """Chance that can be repeated."""
+    return Random("/".join(map(str, parts)))  # noqa: S311 - no secret
+
+
+def days(plan: Plan, count: int, seed: int) -> tuple[PoolDay, ...]:
+    """So many pool-days: two of seven on a weekend, every other one with faults, and each fault about as often."""
+    pools = plan.fleet.pools
+    drawn = [_day(number, pools[number % len(pools)], seed) for number in range(count)]
+    queues = {pool.name: _shuffled(seed, pool.name, faults_of(plan, pool)) for pool in pools}
+    return tuple(
+        replace(day, struck=tuple(_struck(day, queues[day.like], seed))) if day.number // 2 % 2 else day
+        for day in drawn
+    )
+
+
+def _day(number: int, pool: Pool, seed: int) -> PoolDay:
+    random = random_of(seed, number, "day")
+    low, high = map(log, _BUSY)
+    busy, level = exp(random.uniform(low, high)), exp(random.gauss(0, 0.08))
+    return PoolDay(number, pool.name, number // 4 % 7 in (2, 5), busy, level)
+
+
+def faults_of(plan: Plan, pool: Pool) -> tuple[tuple[Fault, tuple[Proven, ...]], ...]:
+    """Faults that must fire an alert of a pool, with the rules that they fire."""
+    expectations, found = Expectations(plan, pool, Plot(pool.name, pool.model)), []
+    cards = pool.gpus.per_replica if pool.gpus and plan.fleet.gpu_exporter else 0
+    for fault in plan.catalogue.faults.values():
+        rules = tuple(p for p in expectations.firing(fault) if p.alert.name != "Watchdog")
+        linked = any("nvlink" in step.set for step in fault.steps)
+        recorded = any("recorded" in step.set for step in fault.steps)
+        if rules and not recorded and (cards > 1 or not linked):
+            found.append((fault, rules))
+    return tuple(found)
+
+
+Queue = Iterator[tuple[Fault, tuple[Proven, ...]]]
+
+
+def _shuffled(seed: int, name: str, faults: tuple[tuple[Fault, tuple[Proven, ...]], ...]) -> Queue:
+    """All faults in an order of chance, again and again."""
+    around = 0
+    while True:
+        yield from random_of(seed, name, around).sample(faults, len(faults))
+        around += 1
+
+
+def _struck(day: PoolDay, queue: Queue, seed: int) -> Iterator[Struck]:
+    random, at = random_of(seed, day.number, "faults"), WARM_UP + 1800
+    for _ in range(random.randint(2, 4)):
+        fault, rules = next(queue)
+        if fault.clock == "business" and day.weekend:
+            fault, rules = next(queue)
+        within = max(proven.alert.within for proven in rules)
+        lasts = fault.onset + within + random.randrange(600, 2400, STEP)
+        begin = at + random.randrange(0, 2 * HOUR, STEP)
+        if fault.clock == "business":
+            begin = max(begin, 8 * HOUR)
+        if begin + lasts > (16 * HOUR if fault.clock == "business" else LENGTH - 1800):
+            return
+        yield Struck(fault.name, begin, lasts, round(random.uniform(*_SEVERITY), 2))
+        at = begin + lasts + _REST
+
+
+def fleet_of(fleet: Fleet, days: tuple[PoolDay, ...]) -> Fleet:
+    """A fleet with a pool for each of the days, which are alike in being a working day or not.
+
+    promtool's clock begins on a Thursday: for a weekend, that day is a free one.
+    """
+    pools = {pool.name: pool for pool in fleet.pools}
+    hours = fleet.business_hours
+    if days[0].weekend:
+        hours = hours.model_copy(update={"days": _FREE_DAYS})
+    found = tuple(_pool(pools[day.like], day.pool) for day in days)
+    own = {"pools": found, "business_hours": hours, "scrape_interval": STEP, "evaluation_interval": STEP}
+    return fleet.model_copy(update=own)
+
+
+def _pool(pool: Pool, name: str) -> Pool:
+    gpus = pool.gpus.model_copy(update={"replicas": Replicas(min=REPLICAS, max=REPLICAS)}) if pool.gpus else None
+    return pool.model_copy(update={"name": name, "gpus": gpus})
