@@ -20,7 +20,13 @@ _WORSE = {
     "nvlink", "cached", "temperature", "memory_used", "reply", "cut", "utilization",
 }  # fmt: skip
 """Inputs that can go further from their healthy value than the catalogue says."""
-_AT_MOST = {"server_errors": 0.95, "client_errors": 0.95, "cut": 0.95, "memory_used": 0.999, "utilization": 1.0}
+_AT_MOST = {
+    "server_errors": 0.95,
+    "client_errors": 0.95,
+    "cut": 0.95,
+    "memory_used": 0.999,
+    "utilization": 1.0,
+}
 
 
 def course(

@@ -1,6 +1,6 @@
 """Which days are simulated: what kind of day, how busy a pool, and which faults strike it when, all drawn by seed."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
 from math import exp, log
 from random import Random
@@ -8,6 +8,7 @@ from random import Random
 from sre.catalogue.faults import Fault
 from sre.compile.expected import Expectations, Proven
 from sre.compile.plan import Plan
+from sre.compile.stand_in import StandIn
 from sre.fleet import Fleet, Pool
 from sre.fleet.pool import Replicas
 from sre.lab.plot import Plot
@@ -24,6 +25,8 @@ _BUSY = (0.01, 0.05)
 """Peak of demand, as a share of what the proofs' stand-in of a pool serves (24 requests a second and replica)."""
 _FREE_DAYS = ("fri", "sat", "sun")
 _SEVERITY = (1.0, 1.6)
+_CROWD = 2.5
+"""Requests in a replica's batch at the peak of demand that a fault of the batch or the cache needs to be felt."""
 _REST = 5400
 """Seconds between the end of a fault and the next: the longest memory of a rule is an hour."""
 
@@ -59,6 +62,9 @@ class PoolDay:
         return f"quality/{self.number}"
 
 
+Queue = Iterator[tuple[Fault, tuple[Proven, ...]]]
+
+
 def random_of(*parts: object) -> Random:
     """Chance that can be repeated."""
     return Random("/".join(map(str, parts)))  # noqa: S311 - no secret
@@ -69,16 +75,27 @@ def days(plan: Plan, count: int, seed: int) -> tuple[PoolDay, ...]:
     pools = plan.fleet.pools
     drawn = [_day(number, pools[number % len(pools)], seed) for number in range(count)]
     queues = {pool.name: _shuffled(seed, pool.name, faults_of(plan, pool)) for pool in pools}
-    return tuple(
-        replace(day, struck=tuple(_struck(day, queues[day.like], seed))) if day.number // 2 % 2 else day
-        for day in drawn
-    )
+    return tuple(_faulty(day, plan, queues, seed) if day.number // 2 % 2 else day for day in drawn)
+
+
+def _faulty(day: PoolDay, plan: Plan, queues: Mapping[str, Queue], seed: int) -> PoolDay:
+    struck = tuple(_struck(day, queues[day.like], seed))
+    if not any(_crowds(plan.catalogue.faults[one.fault]) for one in struck):
+        return replace(day, struck=struck)
+    pool = next(pool for pool in plan.fleet.pools if pool.name == day.like)
+    least = _CROWD / StandIn(plan, pool).whole.shape.usual["running"]
+    return replace(day, struck=struck, busy=max(day.busy, round(least, 4)))
+
+
+def _crowds(fault: Fault) -> bool:
+    """Whether a fault is of the batch or the cache: one request alone feels neither."""
+    return any(name in step.set for step in fault.steps for name in ("batch_limit", "kv_fill"))
 
 
 def _day(number: int, pool: Pool, seed: int) -> PoolDay:
     random = random_of(seed, number, "day")
     low, high = map(log, _BUSY)
-    busy, level = exp(random.uniform(low, high)), exp(random.gauss(0, 0.08))
+    busy, level = round(exp(random.uniform(low, high)), 4), round(exp(random.gauss(0, 0.08)), 3)
     return PoolDay(number, pool.name, number // 4 % 7 in (2, 5), busy, level)
 
 
@@ -93,9 +110,6 @@ def faults_of(plan: Plan, pool: Pool) -> tuple[tuple[Fault, tuple[Proven, ...]],
         if rules and not recorded and (cards > 1 or not linked):
             found.append((fault, rules))
     return tuple(found)
-
-
-Queue = Iterator[tuple[Fault, tuple[Proven, ...]]]
 
 
 def _shuffled(seed: int, name: str, faults: tuple[tuple[Fault, tuple[Proven, ...]], ...]) -> Queue:
@@ -115,9 +129,10 @@ def _struck(day: PoolDay, queue: Queue, seed: int) -> Iterator[Struck]:
         within = max(proven.alert.within for proven in rules)
         lasts = fault.onset + within + random.randrange(600, 2400, STEP)
         begin = at + random.randrange(0, 2 * HOUR, STEP)
-        if fault.clock == "business":
+        by_day = fault.clock == "business" or _crowds(fault)
+        if by_day:
             begin = max(begin, 8 * HOUR)
-        if begin + lasts > (16 * HOUR if fault.clock == "business" else LENGTH - 1800):
+        if begin + lasts > (16 * HOUR if by_day else LENGTH - 1800):
             return
         yield Struck(fault.name, begin, lasts, round(random.uniform(*_SEVERITY), 2))
         at = begin + lasts + _REST
@@ -138,5 +153,7 @@ def fleet_of(fleet: Fleet, days: tuple[PoolDay, ...]) -> Fleet:
 
 
 def _pool(pool: Pool, name: str) -> Pool:
-    gpus = pool.gpus.model_copy(update={"replicas": Replicas(min=REPLICAS, max=REPLICAS)}) if pool.gpus else None
+    gpus = (
+        pool.gpus.model_copy(update={"replicas": Replicas(min=REPLICAS, max=REPLICAS)}) if pool.gpus else None
+    )
     return pool.model_copy(update={"name": name, "gpus": gpus})

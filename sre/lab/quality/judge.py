@@ -1,13 +1,14 @@
 """A batch of pool-days in one promtool: one fleet with a pool for each day, and when which alert fired."""
 
 from collections import defaultdict
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from sre.catalogue.model import Catalogue
 from sre.compile.planning import make_plan
-from sre.compile.proof_page import Page
 from sre.compile.prometheus import dump
+from sre.compile.proof_page import Page
 from sre.compile.questions import Questions
 from sre.fleet import Fleet
 from sre.lab import promtool
@@ -76,8 +77,8 @@ def judge(program: str, batch: tuple[PoolDay, ...], file: Path) -> dict[int, lis
     ((_, answers),) = promtool.run(program, folder, [("pool-days", file)], QUESTIONS, 1)
     by_pool = {day.pool: day.number for day in batch}
     found: dict[int, list[Episode]] = {day.number: [] for day in batch}
-    for (pool, *names), spans in sorted(_spans(answers).items()):
-        found[by_pool[pool]] += [Episode(*names, *span) for span in _joined(spans)]
+    for (pool, alert, severity, part), spans in sorted(_spans(answers).items()):
+        found[by_pool[pool]] += [Episode(alert, severity, part, *span) for span in _joined(spans)]
     return {number: sorted(episodes) for number, episodes in found.items()}
 
 
@@ -94,7 +95,7 @@ def _spans(answers: list[list[Got]]) -> dict[_Name, list[tuple[int, int]]]:
     return found
 
 
-def _by_name(got: list[Got], choose: type[min] | type[max]) -> dict[_Name, int]:
+def _by_name(got: list[Got], choose: Callable[[int, int], int]) -> dict[_Name, int]:
     found = dict[_Name, int]()
     for one in got:
         labels = one.labels

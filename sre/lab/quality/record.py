@@ -126,7 +126,9 @@ class _Ledger:
                 if inputs["leaked_pid"] and key[0] in GAUGES:
                     self._add(twin, index, value)
 
-    def card(self, index: int, place: Place, values: Mapping[Key, float], inputs: Mapping[str, float]) -> None:
+    def card(
+        self, index: int, place: Place, values: Mapping[Key, float], inputs: Mapping[str, float]
+    ) -> None:
         """What the exporter shows of a card at a scrape."""
         if not self._cards or not values:
             return

@@ -70,7 +70,7 @@ def _replies(
     counts = [0] * (len(bounds) + 1)
     for length in drawn:
         counts[bisect_left(bounds, length)] += 1
-    shares = {
+    shares: dict[str, float] = {
         le: upto / count for le, upto in zip((*map(repr, bounds), "+Inf"), accumulate(counts), strict=True)
     }
     for le, share in shares.items():
@@ -86,6 +86,6 @@ def _links(plot: Plot, shape: Shape, usual: dict[str, float], random: Random) ->
         return
     for number in range(shape.replicas):
         target = plot.replica(number)
-        kept = {"pool": plot.pool, **{label: target[label] for label in ("namespace", "pod") if label in target}}
+        place = {label: target[label] for label in ("namespace", "pod") if label in target}
         per_token = shape.cards * usual["nvlink"] * (1 + random.gauss(0, 0.02))
-        yield series("replica:nvlink_per_token:baseline", kept), per_token
+        yield series("replica:nvlink_per_token:baseline", {"pool": plot.pool, **place}), per_token
