@@ -1,4 +1,4 @@
-"""The table of the alerts' quality: what it counts, that it can be repeated, and that CI notices when an alert decays."""
+"""The table of the alerts' quality: what it counts, that it repeats, and that CI notices when an alert decays."""
 
 import subprocess
 import sys

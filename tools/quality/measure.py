@@ -104,7 +104,7 @@ def check(fleet: Fleet, catalogue: Catalogue, baseline: Path) -> int:
 
 def batches(drawn: tuple[PoolDay, ...]) -> Iterable[tuple[PoolDay, ...]]:
     """Days that can share a fleet: all of them working days, or none."""
-    for weekend in (False, True):
+    for weekend in (True, False):
         same = [day for day in drawn if day.weekend == weekend]
         yield from (tuple(same[at : at + BATCH]) for at in range(0, len(same), BATCH))
 

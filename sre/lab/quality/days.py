@@ -20,7 +20,6 @@ WARM_UP = HOUR
 """Seconds before the day that is judged: windows of an hour must be full."""
 LENGTH = WARM_UP + DAY
 
-REPLICAS = 2
 _BUSY = (0.01, 0.05)
 """Peak of demand, as a share of what the proofs' stand-in of a pool serves (24 requests a second and replica)."""
 _FREE_DAYS = ("fri", "sat", "sun")
@@ -107,7 +106,8 @@ def faults_of(plan: Plan, pool: Pool) -> tuple[tuple[Fault, tuple[Proven, ...]],
         rules = tuple(p for p in expectations.firing(fault) if p.alert.name != "Watchdog")
         linked = any("nvlink" in step.set for step in fault.steps)
         recorded = any("recorded" in step.set for step in fault.steps)
-        if rules and not recorded and (cards > 1 or not linked):
+        hidden = any(step.hide for step in fault.steps)
+        if rules and not (recorded or hidden) and (cards > 1 or not linked):
             found.append((fault, rules))
     return tuple(found)
 
@@ -152,8 +152,12 @@ def fleet_of(fleet: Fleet, days: tuple[PoolDay, ...]) -> Fleet:
     return fleet.model_copy(update=own)
 
 
+def replicas_of(pool: Pool) -> int:
+    """Half of what a pool of the fleet declares: it is chance that is looked for, and fewer have more of it."""
+    return max(1, pool.replicas_min // 2)
+
+
 def _pool(pool: Pool, name: str) -> Pool:
-    gpus = (
-        pool.gpus.model_copy(update={"replicas": Replicas(min=REPLICAS, max=REPLICAS)}) if pool.gpus else None
-    )
+    count = replicas_of(pool)
+    gpus = pool.gpus and pool.gpus.model_copy(update={"replicas": Replicas(min=count, max=count)})
     return pool.model_copy(update={"name": name, "gpus": gpus})

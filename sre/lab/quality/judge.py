@@ -13,7 +13,7 @@ from sre.compile.questions import Questions
 from sre.fleet import Fleet
 from sre.lab import promtool
 from sre.lab.promtool import NEVER, Got
-from sre.lab.quality.days import LENGTH, REPLICAS, STEP, WARM_UP, PoolDay, fleet_of
+from sre.lab.quality.days import LENGTH, STEP, WARM_UP, PoolDay, fleet_of
 from sre.lab.quality.record import Recording, lines
 from sre.lab.quality.rules import head, judged
 from sre.units import format_duration
@@ -49,9 +49,10 @@ def write(batch: tuple[PoolDay, ...], fleet: Fleet, catalogue: Catalogue, folder
         page.begin("days", "")
         text.write(page.text)
         text.writelines(found.given)
-        for place, (pool, day) in enumerate(zip(plan.fleet.pools, batch, strict=True)):
-            recording = Recording(plan, pool, day, place * REPLICAS)
-            text.writelines(lines(recording.held(), found.read))
+        first = 0
+        for pool, day in zip(plan.fleet.pools, batch, strict=True):
+            text.writelines(lines(Recording(plan, pool, day, first).held(), found.read))
+            first += pool.replicas_min
         text.write(_questions())
     return file
 

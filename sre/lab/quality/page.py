@@ -85,17 +85,17 @@ def _missed(hits: list[Hit]) -> str:
 _HOW = f"""\
 ## How it is measured
 
-- A pool-day is one pool like one of `examples/fleet.yaml`, two replicas with their cards, over 24 hours after an hour
-  of warm-up. Requests come by chance (Poisson) under a demand of day, night, weekend and bursts; the level of the day
-  scatters by 8 % against last week's. Pools are at their peak a hundredth to a twentieth as busy as the engines could
-  be: few requests are where chance is greatest. Continuous batching, KV cache and cards follow from the requests
-  (`sre/simulate`); sensors tremble by a degree or two and by a few per cent.
+- A pool-day is one pool like one of `examples/fleet.yaml`, half of its replicas with up to two cards each, over 24
+  hours after an hour of warm-up. Requests come by chance (Poisson) under a demand of day, night, weekend and bursts;
+  the level of the day scatters by 8 % against last week's. Pools are at their peak a hundredth to a twentieth as busy
+  as the engines could be: few requests are where chance is greatest. Continuous batching, KV cache and cards follow
+  from the requests (`sre/simulate`); sensors tremble by a degree or two and by a few per cent.
 - Every sample of a scrape each {STEP} s goes through the compiled rules in promtool, evaluated as often. Records that
   only pictures and sentences read are left out. Baselines hold the same hours of a week before: means as demand says,
   lengths of replies drawn. No hour of the day is skipped.
 - Every other pair of days has two to four faults of the catalogue, each fault about as often, drawn with their start,
   length and severity: from what the catalogue says to 1.6 times as far from health. Usage faults need a gateway, and
-  are not among them.
+  are not among them; nor are the alerts about the alerts themselves, in which chance has no part.
 - Firings of an alert of one pool that lie less than {format_duration(WINDOW)} apart are one episode. It is true when it
   begins between a fault's start and the end of the fault plus `within` of the alert, and the fault proves the alert or
   names it in `also`. Precision is the share of true episodes.

@@ -11,7 +11,7 @@ from sre.compile.stand_in import StandIn
 from sre.fleet import Pool
 from sre.lab.plot import Plot
 from sre.lab.quality.course import Tremor, course
-from sre.lab.quality.days import LENGTH, REPLICAS, STEP, PoolDay, random_of
+from sre.lab.quality.days import LENGTH, STEP, PoolDay, random_of
 from sre.lab.quality.week_ago import week_ago
 from sre.simulate.card import Card
 from sre.simulate.card_metrics import CardMetrics
@@ -44,7 +44,7 @@ class Recording:
         self._plan, self._pool, self._day = plan, pool, day
         stand_in, fleet = StandIn(plan, pool), plan.fleet
         cards = pool.gpus.per_replica if pool.gpus and fleet.gpu_exporter else 0
-        self._shape = Shape(REPLICAS, min(2, cards), stand_in.thresholds, stand_in.bounds, STEP)
+        self._shape = Shape(pool.replicas_min, min(2, cards), stand_in.thresholds, stand_in.bounds, STEP)
         self.usual = _usual(self._shape.usual, day.busy)
         honor = bool(fleet.gpu_exporter and fleet.gpu_exporter.honor_labels)
         self.plot = Plot(
@@ -56,7 +56,7 @@ class Recording:
         """Every series of the day."""
         found = Held()
         shown = self._demand("now", self._day.level)
-        for replica in range(REPLICAS):
+        for replica in range(self._shape.replicas):
             self._replica(found, replica, shown)
         before = self._demand("before", 1.0)
         counts = week_ago(self.plot, self._shape, self.usual, before, random_of(self._day.seed, "before"))

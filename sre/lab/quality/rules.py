@@ -1,7 +1,8 @@
 """The compiled rules as far as their alerts need them, and what of them is given to promtool as it is.
 
 Records that only pictures and sentences read are left out, thresholds are given as the series that they are, and
-so are the baselines, which hold last week. What remains is evaluated.
+so are the baselines, which hold last week. What remains is evaluated, but for the alerts about the alerts themselves:
+they ask whether a series is there, and chance has no part in that.
 """
 
 import re
@@ -15,7 +16,7 @@ from sre.promql import series_read
 from sre.units import format_duration
 
 _CONSTANT = re.compile(r"vector\((-?[0-9.e+-]+)\)")
-_ORDER = ("llm-fleet", "llm-engine", "llm-gpu", "llm-meta")
+_ORDER = ("llm-fleet", "llm-engine", "llm-gpu")
 _TEXT = {"summary": "-"}
 
 
@@ -51,7 +52,7 @@ def judged(plan: Plan) -> Judged:
 
 def _needed(plan: Plan) -> frozenset[str]:
     """Names of all that an alert reads, and of all that this reads."""
-    rules = [rule for group in plan.groups for rule in group.rules]
+    rules = [rule for group in plan.groups if group.name in _ORDER for rule in group.rules]
     records: dict[str, list[str]] = {}
     for rule in rules:
         if isinstance(rule, RecordRule):
@@ -65,7 +66,7 @@ def _needed(plan: Plan) -> frozenset[str]:
 
 
 def _wanted(rule: RecordRule | AlertRule, needed: frozenset[str]) -> bool:
-    return rule.record in needed if isinstance(rule, RecordRule) else rule.alert != "Watchdog"
+    return isinstance(rule, AlertRule) or rule.record in needed
 
 
 def _given(rule: RecordRule | AlertRule) -> Iterator[str]:

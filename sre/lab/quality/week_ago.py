@@ -86,6 +86,8 @@ def _links(plot: Plot, shape: Shape, usual: dict[str, float], random: Random) ->
         return
     for number in range(shape.replicas):
         target = plot.replica(number)
-        place = {label: target[label] for label in ("namespace", "pod") if label in target}
+        place: dict[str, str] = {
+            str(label): target[label] for label in ("namespace", "pod") if label in target
+        }
         per_token = shape.cards * usual["nvlink"] * (1 + random.gauss(0, 0.02))
         yield series("replica:nvlink_per_token:baseline", {"pool": plot.pool, **place}), per_token
