@@ -18,8 +18,9 @@ test: test-machine .venv/installed-test ## style, types and the whole suite
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
-bench: machine .venv/installed ## how long the commands take, beside the jsonnet compiler
+bench: machine .venv/installed ## how long the commands take, beside the jsonnet compiler, and how fast a fleet is simulated
 	@$(BIN)/python bench/bench.py
+	@$(BIN)/python bench/simulation.py
 
 quality: machine .venv/installed ## precision, recall and false pages of every alert over 224 pool-days (about an hour)
 	@$(BIN)/python tools/quality/measure.py

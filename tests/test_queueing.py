@@ -8,6 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from sre import content
+from sre.catalogue.faults import REPLICA
 from sre.catalogue.load import load
 from sre.simulate.batching import BLOCK
 from sre.simulate.demand import DAY, week
@@ -71,6 +72,29 @@ def buckets(growth: dict[Key, float], name: str) -> dict[str, float]:
     }
 
 
+def obey(one: QueueingReplica) -> None:
+    """Fail where a law of queues is broken."""
+    batch, counted, signals = one.batch, one.batch.counted, one.signals
+    inside = len(batch.waiting) + len(batch.running)
+    assert counted.arrived == counted.finished + counted.gave_up + inside
+    answered = sum(signals["responses", (("status", status),)] for status in ("2xx", "5xx"))
+    assert answered == counted.finished
+    blocks = sum(
+        -(-(r.prompt + r.made + max(0, int(batch.steps - r.first + 1e-6) + 1)) // BLOCK)
+        for r in batch.running.values()
+        if batch.steps >= r.first
+    )
+    assert blocks <= batch.pace.blocks or len(batch.running) == 1
+    assert len(batch.running) <= batch.pace.limit or batch.pace.limit < USUAL["batch_limit"]
+    kept = sum(r.made for r in (*batch.waiting, *batch.running.values()))
+    assert signals["generation_tokens", ()] >= signals["output_tokens_sum", ()] + kept
+    assert signals["itl_count", ()] <= signals["generation_tokens", ()]
+    for name in BOUNDS:
+        row = list(buckets(signals, name).values())
+        assert all(low <= high for low, high in pairwise(row))
+        assert row[-1] == signals[f"{name}_count", ()]
+
+
 class TestHealth:
     @pytest.mark.parametrize("name", ["ttft", "itl", "e2e", "queue_wait", "output_tokens"])
     @pytest.mark.parametrize("share", [0.5, 0.95])
@@ -116,6 +140,7 @@ class TestSaturation:
     def test_a_small_cache_is_full_and_throws_requests_out(self) -> None:
         """Requests outgrow the cache together; the youngest is computed anew, and fewer run at once."""
         one = replica(kv_fill=1.4)
+        obey(one)
         assert one.signals["preemptions", ()] > 0
         assert one.signals["kv_cache_usage", ()] > 0.85
         assert one.signals["running", ()] < USUAL["running"]
@@ -141,6 +166,7 @@ class TestSaturation:
         inputs = {**USUAL, "batch_limit": 2.0}
         for _ in range(20):
             one.step(inputs, 15)
+        obey(one)
         assert one.signals["finishes", (("reason", "abort"),)] > 1000
         assert one.signals["queue_depth", ()] == pytest.approx(30 * CAPACITY, rel=0.2)
 
@@ -152,34 +178,13 @@ class TestLaws:
         self, days: list[tuple[dict[str, float], float]], seed: int
     ) -> None:
         """Who has come waits, runs, has given up or has an answer; tokens are those of replies; the cache suffices."""
-        one = QueueingReplica(USUAL, BOUNDS, str(seed), Workload(patience=20.0))
+        one = QueueingReplica(USUAL, BOUNDS, str(seed), Workload(patience=3.0))
         for changed, seconds in days:
             before = one.signals
             one.step({**USUAL, **changed}, seconds)
-            self.check(one)
+            obey(one)
             gauges = ("running", "queue_depth", "kv_cache_usage", "process_start")
             assert all(v >= before[key] for key, v in one.signals.items() if key[0] not in gauges)
-
-    def check(self, one: QueueingReplica) -> None:
-        batch, counted, signals = one.batch, one.batch.counted, one.signals
-        inside = len(batch.waiting) + len(batch.running)
-        assert counted.arrived == counted.finished + counted.gave_up + inside
-        answered = sum(signals["responses", (("status", status),)] for status in ("2xx", "5xx"))
-        assert answered == counted.finished
-        blocks = sum(
-            -(-(r.prompt + r.made + max(0, int(batch.steps - r.first + 1e-6) + 1)) // BLOCK)
-            for r in batch.running.values()
-            if batch.steps >= r.first
-        )
-        assert blocks <= batch.pace.blocks or len(batch.running) == 1
-        assert len(batch.running) <= batch.pace.limit or batch.pace.limit < USUAL["batch_limit"]
-        kept = sum(r.made for r in (*batch.waiting, *batch.running.values()))
-        assert signals["generation_tokens", ()] >= signals["output_tokens_sum", ()] + kept
-        assert signals["itl_count", ()] <= signals["generation_tokens", ()]
-        for name in BOUNDS:
-            row = list(buckets(signals, name).values())
-            assert all(low <= high for low, high in pairwise(row))
-            assert row[-1] == signals[f"{name}_count", ()]
 
     def test_the_same_seed_gives_the_same_numbers(self) -> None:
         """Chance is repeated: a figure that somebody saw can be seen again."""
@@ -188,6 +193,14 @@ class TestLaws:
 
 
 class TestStories:
+    @pytest.mark.parametrize("name", REPLICA)
+    def test_an_input_out_of_all_reason_breaks_nothing(self, name: str) -> None:
+        """A fault that is written out may set anything to anything."""
+        for value in (0.0, 1.0, 1000.0):
+            one = QueueingReplica(USUAL, BOUNDS, "seed")
+            one.step({**USUAL, name: value}, 2)
+            assert min(one.values[1:]) >= 0
+
     def test_a_stalled_replica_stands_still_behind_its_last_gauges(self) -> None:
         """A dead engine core makes no token, and looks as busy as it was."""
         one = QueueingReplica(USUAL, BOUNDS, "a")

@@ -5,7 +5,9 @@ from collections.abc import Callable, Mapping
 from sre.compile.plan import Plan
 from sre.compile.stand_in import StandIn
 from sre.fleet import Pool, file_name
+from sre.fleet.values import covers
 from sre.lab.plot import Inside, Plot
+from sre.simulate.batching import BLOCK
 from sre.simulate.card_metrics import CardMetrics
 from sre.simulate.course import Happening, courses
 from sre.simulate.engine_metrics import EngineMetrics
@@ -64,16 +66,20 @@ class Served:
     def _pages(self, plan: Plan, pool: Pool) -> tuple[EnginePage, NodePage | None]:
         catalogue, exporter = plan.catalogue, plan.fleet.gpu_exporter
         binding, inside = catalogue.engines[pool.engine.kind], _inside(self.plot)
-        batch = self.seats[0].replica
-        settings = {"block_size": "16", "num_gpu_blocks": str(batch.batch.pace.blocks)}
+        replica = self.seats[0].replica
+        settings = {"block_size": str(BLOCK), "num_gpu_blocks": str(replica.batch.pace.blocks)}
         if binding.memory_budget_label and pool.memory_budget:
             settings[binding.memory_budget_label] = str(pool.memory_budget)
         metrics = EngineMetrics(binding, pool.engine.version, inside)
-        engine = EnginePage(metrics, binding, catalogue.signals, batch.keys, settings)
+        engine = EnginePage(metrics, binding, catalogue.signals, replica.keys, settings)
         if not exporter or not self.cards:
             return engine, None
         cards = catalogue.gpus[exporter.kind]
-        listed = tuple(mark.metric for mark in cards.marks if mark.list == exporter.counters)
+        listed = tuple(
+            mark.metric
+            for mark in cards.marks
+            if mark.list == exporter.counters and covers(mark.since, mark.until, exporter.version)
+        )
         return engine, NodePage(CardMetrics(cards, exporter.version, inside), catalogue.signals, listed)
 
 

@@ -15,7 +15,7 @@ def pace(inputs: Inputs, usual: Inputs, bounds: Bounds, least_blocks: int = 0) -
     """The pace of a replica whose healthy inputs are ``usual``; a cache of fewer than ``least_blocks`` is too small."""
     cost, running = service(inputs, bounds), usual["running"]
     plain = cost.itl.mean * (1 - PREFILL)
-    computed = 1 - usual["cached"]
+    computed, needed = 1 - usual["cached"], running * _blocks(usual, service(usual, bounds))
     return Pace(
         base=plain * (1 - GROWTH),
         slope=plain * GROWTH / running,
@@ -23,11 +23,10 @@ def pace(inputs: Inputs, usual: Inputs, bounds: Bounds, least_blocks: int = 0) -
         usual=cost.itl.mean,
         read=cost.ttft.median / (prompts(usual).median * computed),
         held_up=PREFILL / (usual["arrivals"] * usual["prompt"] * computed),
-        cached=inputs["cached"],
+        cached=min(1.0, inputs["cached"]),
         limit=max(1, round(inputs["batch_limit"])),
-        blocks=max(
-            least_blocks, 2, round(running * _blocks(usual, service(usual, bounds)) / inputs["kv_fill"])
-        ),
+        # A cache that the usual load hardly fills is as good as endless.
+        blocks=max(least_blocks, 2, round(needed / max(1e-3, inputs["kv_fill"]))),
     )
 
 
