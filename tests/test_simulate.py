@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sre import content
-from sre.catalogue.faults import Fault
+from sre.catalogue.faults import COUNTED, Fault
 from sre.catalogue.load import load
 from sre.simulate.pool import Shape, Simulated, Simulator
 from sre.simulate.replica import Key
@@ -203,3 +203,18 @@ class TestSamples:
         assert found is not None
         whole = len(inside) == window + 1
         assert found == pytest.approx(real) if whole else found >= real - 1e-9
+
+
+@pytest.mark.parametrize("name", ["overload", "signals_renamed", "crash_loop", "gpu_off_bus"])
+def test_a_fault_that_heals_leaves_a_healthy_pool(name: str) -> None:
+    """From the scrape at which it is mended every input is what it was, and only what was counted stays counted."""
+    simulator, fault = Simulator(Shape(2, 2, LIMITS, BOUNDS, 30)), CATALOGUE.faults[name]
+    line = simulator.lay_out(fault, fault, 1200, heals=600)
+    ill = simulator.lay_out(fault, fault, 1200)
+    assert line.mended == ill.count - 1
+    assert line.count == ill.count + 20
+    for place, stretches in line.places.items():
+        assert stretches[-1].count == 21
+        assert stretches[-1].hidden == frozenset()
+        counted = {key: ill.places[place][-1].inputs[key] for key in COUNTED}
+        assert stretches[-1].inputs == simulator.shape.usual | counted

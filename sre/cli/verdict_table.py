@@ -1,7 +1,7 @@
 """What `sre prove` shows: a line for each rule and fault, then what fired where all had to be silent."""
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from typing import Any
 
 from rich.console import Console
@@ -14,6 +14,7 @@ from sre.lab.verdicts import Proof, Verdict
 from sre.units import format_duration
 
 _NEVER = "never"
+_NUMBERS = ("fired in", "promised", "resolved in", "told")
 
 
 def show(proof: Proof, console: Console | None = None) -> None:
@@ -32,30 +33,33 @@ def show(proof: Proof, console: Console | None = None) -> None:
 
 
 def _table(proof: Proof) -> Table:
+    """Columns that would be empty, or the same in every line, are left out."""
+    several = len({verdict.labels.get("pool") for verdict in proof.verdicts}) > 1
     live = any(verdict.notifications is not None for verdict in proof.verdicts)
-    pools = len({verdict.labels.get("pool") for verdict in proof.verdicts}) > 1
+    wrong = any(verdict.wrong_alerts for verdict in proof.verdicts)
+    columns: dict[str, Callable[[Verdict], Text]] = {
+        "alert": lambda v: Text(v.alert, "" if v.ok else "bold red"),
+        "rule": lambda v: Text(plain(" ".join(x for n, x in v.labels.items() if n != "pool")), "dim"),
+        **({"pool": lambda v: Text(plain(v.labels.get("pool", "")))} if several else {}),
+        "fault": lambda v: Text(plain(v.fault)),
+        "fired in": _fired,
+        "promised": lambda v: Text(format_duration(v.within)),
+        "resolved in": _resolved,
+        **({"told": lambda v: Text(str(v.notifications))} if live else {}),
+        **({"wrong alerts": lambda v: Text(", ".join(v.wrong_alerts), "red")} if wrong else {}),
+    }
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="bold")
-    table.add_column("alert", overflow="fold")
-    table.add_column("fault", overflow="fold")
-    table.add_column("fired in", justify="right", no_wrap=True)
-    table.add_column("promised", justify="right", no_wrap=True)
-    table.add_column("resolved in", justify="right", no_wrap=True)
-    if live:
-        table.add_column("told", justify="right", no_wrap=True)
-    table.add_column("wrong alerts", overflow="fold")
+    for name in columns:
+        number = name in _NUMBERS
+        table.add_column(
+            name,
+            justify="right" if number else "left",
+            no_wrap=number or name in ("alert", "fault"),
+            overflow="fold",
+        )
     for verdict in proof.verdicts:
-        cells = [_name(verdict, pools), Text(plain(verdict.fault)), _fired(verdict)]
-        cells += [Text(format_duration(verdict.within)), _resolved(verdict)]
-        cells += [Text(str(verdict.notifications))] if live else []
-        table.add_row(*cells, Text(", ".join(verdict.wrong_alerts), "red"))
+        table.add_row(*(cell(verdict) for cell in columns.values()))
     return table
-
-
-def _name(verdict: Verdict, pools: bool) -> Text:
-    labels = [value for name, value in verdict.labels.items() if pools or name != "pool"]
-    return Text.assemble(
-        (verdict.alert, "" if verdict.ok else "bold red"), (f" {plain(' '.join(labels))}", "dim")
-    )
 
 
 def _fired(verdict: Verdict) -> Text:
@@ -69,7 +73,7 @@ def _resolved(verdict: Verdict) -> Text:
     if verdict.seconds_to_resolve is None:
         return Text(_NEVER, "red") if verdict.healed else Text("not mended", "dim")
     return Text(
-        format_duration(verdict.seconds_to_resolve) if verdict.seconds_to_resolve else "before", "green"
+        format_duration(verdict.seconds_to_resolve) if verdict.seconds_to_resolve else "by itself", "green"
     )
 
 

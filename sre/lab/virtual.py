@@ -10,7 +10,7 @@ from sre.compile.compilation import Compilation
 from sre.compile.plan import Plan
 from sre.compile.proofs import Prover
 from sre.compile.representatives import representatives
-from sre.findings import Refused
+from sre.findings import Finding, Refused
 from sre.lab import promtool
 from sre.lab.exam import QUESTIONS, Exam
 from sre.lab.verdicts import Proof, Silence, Verdict
@@ -31,11 +31,22 @@ def prove(compiled: Compilation, wanted: Wanted, watch: Watch) -> Proof:
     exams = list(_exams(compiled.plan, wanted))
     if missed := list(wanted.missed(exam.case for exam in exams)):
         raise Refused(missed)
-    with tempfile.TemporaryDirectory(prefix="sre-prove-") as name:
-        folder = Path(name)
-        _write_rules(compiled, exams, folder)
-        proof = _run(program, exams, folder, wanted, watch)
+    try:
+        with tempfile.TemporaryDirectory(prefix="sre-prove-") as name:
+            folder = Path(name)
+            _write_rules(compiled, exams, folder)
+            proof = _run(program, exams, folder, wanted, watch)
+    except BrokenPipeError:
+        raise
+    except OSError as error:
+        raise Refused([_unwritable(error)]) from None
     return Proof((*proof.verdicts, *_unshown(compiled.plan, exams, wanted)), proof.silences)
+
+
+def _unwritable(error: OSError) -> Finding:
+    where, what = str(error.filename or "TMPDIR"), f"the proofs cannot be run there: {error.strerror}"
+    fix = "free some space there, or name another folder: TMPDIR=/path sre prove ..."
+    return Finding(where, what, "rules and simulated series lie in a temporary folder meanwhile", fix)
 
 
 def _exams(plan: Plan, wanted: Wanted) -> Iterator[Exam]:
