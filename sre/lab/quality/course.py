@@ -13,7 +13,7 @@ from sre.simulate.story import Place, lay_out
 Inputs = Mapping[str, float]
 
 _WITH_DEMAND = ("running", "arrivals")
-_BY_DEMAND = ("arrivals", "kv_fill", "utilization", "dram")
+_BY_DEMAND = ("arrivals", "kv_fill")
 """Inputs that the simulation multiplies by the demand of the moment; faults mean them as they are at their start."""
 _WORSE = {
     "ttft_p95", "itl_p95", "e2e_p99", "server_errors", "client_errors", "arrivals", "burst", "thrown_out", "wait",
@@ -75,23 +75,29 @@ class Tremor:
     """Sensors of one card: it is a little warmer or cooler than others, and no two readings are the same.
 
     Temperature follows the load and wanders by a degree or two; bandwidth and activity scatter by a few per cent.
+    What a fault says of them holds whatever the load.
     """
 
-    def __init__(self, random: Random) -> None:
-        self._random, self._own, self._drift = random, random.gauss(0, 2), 0.0
+    def __init__(self, random: Random, usual: Inputs) -> None:
+        self._random, self._usual = random, usual
+        self._own, self._drift = random.gauss(0, 2), 0.0
 
     def felt(self, inputs: Inputs, load: float) -> dict[str, float]:
         """The inputs of a card as its sensors tell them while its engine is so busy."""
-        gauss = self._random.gauss
+        gauss, usual, load = self._random.gauss, self._usual, min(1.0, load)
         self._drift = 0.9 * self._drift + gauss(0, 0.7)
-        warmer = self._own + self._drift + 8 * (min(1.0, load) - 0.6)
-        most = 1 / max(1e-9, min(1.0, load))
-        return {
+        warmer = self._own + self._drift + 8 * (load - 0.6)
+        hot = inputs["temperature"] - usual["temperature"]
+        felt = {
             **inputs,
-            "temperature": round(inputs["temperature"] + warmer) if inputs["temperature"] < 150 else 1e19,
-            "margin": round(inputs["margin"] - warmer) if inputs["margin"] > 3 else inputs["margin"],
-            "utilization": min(most, inputs["utilization"] * (1 + gauss(0, 0.05))),
-            "dram": min(most, inputs["dram"] * (1 + gauss(0, 0.05))),
+            "temperature": round(inputs["temperature"] + (self._drift if hot else warmer)),
+            "margin": round(inputs["margin"] - warmer)
+            if inputs["margin"] == usual["margin"]
+            else inputs["margin"],
             "nvlink": inputs["nvlink"] * (1 + gauss(0, 0.06)),
             "memory_used": min(1.0, inputs["memory_used"] + gauss(0, 0.0005)),
         }
+        for name in ("utilization", "dram"):
+            told = inputs[name] if inputs[name] != usual[name] else inputs[name] * load
+            felt[name] = min(1.0, told * (1 + gauss(0, 0.05))) / max(load, 1e-9)
+        return felt

@@ -24,8 +24,10 @@ _BUSY = (0.01, 0.05)
 """Peak of demand, as a share of what the proofs' stand-in of a pool serves (24 requests a second and replica)."""
 _FREE_DAYS = ("fri", "sat", "sun")
 _SEVERITY = (1.0, 1.6)
-_CROWD = 2.5
-"""Requests in a replica's batch at the peak of demand that a fault of the batch or the cache needs to be felt."""
+_CROWDS = {"kv_fill": 20, "batch_limit": 5}
+"""Requests in a replica's batch at the peak of demand that a fault of such an input needs: one alone feels neither."""
+_BUSIEST = 0.25
+"""A busier pool than this is not simulated: its faults of that kind strike the other."""
 _REST = 5400
 """Seconds between the end of a fault and the next: the longest memory of a rule is an hour."""
 
@@ -79,16 +81,19 @@ def days(plan: Plan, count: int, seed: int) -> tuple[PoolDay, ...]:
 
 def _faulty(day: PoolDay, plan: Plan, queues: Mapping[str, Queue], seed: int) -> PoolDay:
     struck = tuple(_struck(day, queues[day.like], seed))
-    if not any(_crowds(plan.catalogue.faults[one.fault]) for one in struck):
-        return replace(day, struck=struck)
     pool = next(pool for pool in plan.fleet.pools if pool.name == day.like)
-    least = _CROWD / StandIn(plan, pool).whole.shape.usual["running"]
-    return replace(day, struck=struck, busy=max(day.busy, round(least, 4)))
+    least = max((_least(plan, pool, plan.catalogue.faults[one.fault]) for one in struck), default=0.0)
+    return replace(day, struck=struck, busy=max(day.busy, least))
 
 
-def _crowds(fault: Fault) -> bool:
-    """Whether a fault is of the batch or the cache: one request alone feels neither."""
-    return any(name in step.set for step in fault.steps for name in ("batch_limit", "kv_fill"))
+def _least(plan: Plan, pool: Pool, fault: Fault) -> float:
+    """How busy a pool must be for a fault to be felt."""
+    running = StandIn(plan, pool).whole.shape.usual["running"]
+    return round(max((_CROWDS[name] / running for name in _CROWDS if _sets(fault, name)), default=0.0), 4)
+
+
+def _sets(fault: Fault, *names: str) -> bool:
+    return any(name in step.set for step in fault.steps for name in names)
 
 
 def _day(number: int, pool: Pool, seed: int) -> PoolDay:
@@ -104,10 +109,10 @@ def faults_of(plan: Plan, pool: Pool) -> tuple[tuple[Fault, tuple[Proven, ...]],
     cards = pool.gpus.per_replica if pool.gpus and plan.fleet.gpu_exporter else 0
     for fault in plan.catalogue.faults.values():
         rules = tuple(p for p in expectations.firing(fault) if p.alert.name != "Watchdog")
-        linked = any("nvlink" in step.set for step in fault.steps)
-        recorded = any("recorded" in step.set for step in fault.steps)
+        linked, recorded = _sets(fault, "nvlink"), _sets(fault, "recorded")
         hidden = any(step.hide for step in fault.steps)
-        if rules and not (recorded or hidden) and (cards > 1 or not linked):
+        felt = _least(plan, pool, fault) <= _BUSIEST
+        if rules and felt and not (recorded or hidden) and (cards > 1 or not linked):
             found.append((fault, rules))
     return tuple(found)
 
@@ -129,13 +134,19 @@ def _struck(day: PoolDay, queue: Queue, seed: int) -> Iterator[Struck]:
         within = max(proven.alert.within for proven in rules)
         lasts = fault.onset + within + random.randrange(600, 2400, STEP)
         begin = at + random.randrange(0, 2 * HOUR, STEP)
-        by_day = fault.clock == "business" or _crowds(fault)
-        if by_day:
-            begin = max(begin, 8 * HOUR)
-        if begin + lasts > (16 * HOUR if by_day else LENGTH - 1800):
+        first, last = _hours(fault)
+        begin = max(begin, first)
+        if begin + lasts > last:
             return
         yield Struck(fault.name, begin, lasts, round(random.uniform(*_SEVERITY), 2))
         at = begin + lasts + _REST
+
+
+def _hours(fault: Fault) -> tuple[int, int]:
+    """Between which seconds a fault may strike: some need the hours of business, some the crowd of the afternoon."""
+    if fault.clock == "business":
+        return 8 * HOUR, 16 * HOUR
+    return (10 * HOUR, 19 * HOUR) if _sets(fault, *_CROWDS) else (0, LENGTH - 1800)
 
 
 def fleet_of(fleet: Fleet, days: tuple[PoolDay, ...]) -> Fleet:

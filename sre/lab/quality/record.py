@@ -70,7 +70,10 @@ class Recording:
         day, shape = self._day, self._shape
         engine = QueueingReplica(self.usual, shape.bounds, f"{day.seed}/{replica}", Workload(demand))
         seats = [Place(replica, card) for card in range(shape.cards)]
-        cards = [(Card(), Tremor(random_of(day.seed, place)), self._course(place, demand)) for place in seats]
+        cards = [
+            (Card(), Tremor(random_of(day.seed, place), self.usual), self._course(place, demand))
+            for place in seats
+        ]
         own, ledger = self._course(Place(replica), demand), _Ledger(self._plan, self._pool, self.plot, found)
         for index in range(SCRAPES):
             now = index * STEP
