@@ -22,7 +22,7 @@ bench: machine .venv/installed ## how long the commands take, beside the jsonnet
 	@$(BIN)/python bench/bench.py
 	@$(BIN)/python bench/simulation.py
 
-quality: machine .venv/installed ## precision, recall and false pages of every alert over 224 pool-days (about an hour)
+quality: machine .venv/installed ## precision, recall and false pages of every alert over 200 pool-days (about an hour)
 	@$(BIN)/python tools/quality/measure.py
 
 docs: machine .venv/installed ## write the generated pages anew: commands and alerts

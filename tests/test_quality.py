@@ -46,20 +46,20 @@ def page(begin: int, alert: str = "LLMErrorRateHigh") -> Episode:
 def test_the_days_are_the_ones_that_the_page_promises() -> None:
     """At least 200 pool-days, half of them healthy, weekends among them, and every fault strikes at least twice."""
     fleet, _, plan = inputs()
-    drawn = days(plan, 224, 1)
+    drawn = days(plan, 200, 1)
     struck = [one for day in drawn for one in day.struck]
     assert len(drawn) >= 200
     assert sum(not day.struck for day in drawn) == len(drawn) // 2
     assert 0.2 < sum(day.weekend for day in drawn) / len(drawn) < 0.35
     wanted = {fault.name for pool in fleet.pools for fault, _ in faults_of(plan, pool)}
     assert all(sum(one.fault == name for one in struck) >= 2 for name in wanted)
-    assert days(plan, 224, 1) == drawn
-    assert days(plan, 224, 2) != drawn
+    assert days(plan, 200, 1) == drawn
+    assert days(plan, 200, 2) != drawn
 
 
 def test_faults_of_a_day_are_apart_and_within_it() -> None:
     """Two faults of a day never overlap, so that what fires can be told to belong to one of them."""
-    for day in days(inputs()[2], 224, 1):
+    for day in days(inputs()[2], 200, 1):
         ends = [WARM_UP, *(one.at + one.lasts for one in day.struck)]
         begins = [*(one.at for one in day.struck), LENGTH]
         assert all(begin - end >= 1800 for begin, end in zip(begins, ends, strict=True)), day

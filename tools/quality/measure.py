@@ -38,7 +38,7 @@ FLEET, JSON, PAGE = (
     ROOT / "docs" / "quality.json",
     ROOT / "docs" / "quality.md",
 )
-BATCH = 16
+BATCH = 18
 """Pool-days in one promtool: what a rule costs beside its pools is then paid once for all."""
 CHECKED = (0, 1, 2, 3, 6, 7)
 """Days that are run again by --check: working days, two of them without a fault."""
@@ -51,7 +51,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--days", type=int, default=224)
+    parser.add_argument("--days", type=int, default=200)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--at-once", type=int, default=2)
     parser.add_argument("--scratch", type=Path, default=ROOT / "out" / "quality")

@@ -48,7 +48,7 @@ def course(
 def _moments(
     place: Place, one: Struck, fault: Fault, shape: Shape, usual: dict[str, float], demand: Demand
 ) -> Iterator[Moment]:
-    factor = demand(one.at)
+    factor = sum(demand(one.at + minute * 60) for minute in range(60)) / 60
     now = {name: value * factor if name in _WITH_DEMAND else value for name, value in usual.items()}
     told = fault.model_copy(update={"history": 0, "quiet": 0})
     size = (shape.replicas, shape.cards)
