@@ -93,9 +93,10 @@ _HOW = f"""\
 - Every sample of a scrape each {STEP} s goes through the compiled rules in promtool, evaluated as often. Records that
   only pictures and sentences read are left out. Baselines hold the same hours of a week before: means as demand says,
   lengths of replies drawn. No hour of the day is skipped.
-- Every other pair of days has two to four faults of the catalogue, each fault about as often, drawn with their start,
-  length and severity: from what the catalogue says to 1.6 times as far from health. Usage faults need a gateway, and
-  are not among them; nor are the alerts about the alerts themselves, in which chance has no part.
+- Every other pair of days has up to four faults of the catalogue, each fault about as often, drawn with their start,
+  length and severity: from what the catalogue says to 1.6 times as far from health. They strike at any hour, those of
+  the batch and of the cache by day in busier pools, for one request alone feels neither. Usage faults need a gateway,
+  and are not among them; nor are the alerts about the alerts themselves, in which chance has no part.
 - Firings of an alert of one pool that lie less than {format_duration(WINDOW)} apart are one episode. It is true when it
   begins between a fault's start and the end of the fault plus `within` of the alert, and the fault proves the alert or
   names it in `also`. Precision is the share of true episodes.
