@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench docs render machine test-machine clean
+.PHONY: help demo test bench quality docs render machine test-machine clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -23,6 +23,9 @@ bench: machine .venv/installed ## what the commands, the simulation, a backtest 
 	@$(BIN)/python bench/simulation.py
 	@$(BIN)/python bench/backtest.py
 	@$(BIN)/python bench/evaluation.py
+
+quality: machine .venv/installed ## precision, recall and false pages of every alert over 200 pool-days (about an hour)
+	@$(BIN)/python tools/quality/measure.py
 
 docs: machine .venv/installed ## write the generated pages anew: commands and alerts
 	$(BIN)/python docs/generate.py

@@ -12,7 +12,7 @@ class Card:
 
     def __init__(self) -> None:
         self.values: dict[Key, float] = {}
-        self._xid, self._counted = -1.0, 0.0
+        self._xid, self._counted, self._code = -1.0, 0.0, 0.0
 
     def step(self, inputs: Mapping[str, float], hidden: frozenset[str], work: Work, seconds: float) -> None:
         """Let so many seconds pass under these inputs."""
@@ -27,8 +27,8 @@ class Card:
         # The exporter counts a code while it lies in its window; what it found at its start is old.
         new = 0 < xid < NO_CODE and xid != self._xid and self._xid >= 0
         self._counted = float(WINDOW) if new else max(0.0, self._counted - seconds)
-        self._xid = xid
+        self._xid, self._code = xid, xid if new else self._code
         if self._counted:
-            self.values["gpu_xid_count", (("xid", f"{xid:.0f}"),)] = 1.0
+            self.values["gpu_xid_count", (("xid", f"{self._code:.0f}"),)] = 1.0
         else:
             self.values["gpu_xid_count", ()] = 0.0

@@ -36,9 +36,9 @@ class EngineMetrics:
             found = _either(found, other, [(s.count, new) for s, new in zip(stretches, renamed, strict=True)])
         yield from found.items()
 
-    def names(self, key: Key, renamed: bool) -> tuple[tuple[str, str], ...]:
-        """Series of one signal of the first replica, each with its twin that a leaked `pid` label makes."""
-        return self._names(0, key, self._other if renamed else self._version)
+    def names(self, key: Key, renamed: bool, number: int = 0) -> tuple[tuple[str, str], ...]:
+        """Series of one signal of a replica, each with its twin that a leaked `pid` label makes."""
+        return self._names(number, key, self._other if renamed else self._version)
 
     def constants(self, renamed: bool, labels: dict[str, str]) -> Iterator[tuple[str, str, float]]:
         """Metric, series and value of what tells who answers, at which release, with which settings (``labels``)."""

@@ -142,11 +142,12 @@ class QueueingReplica:
         self._refill()
 
     def _refill(self) -> None:
-        """Clients that ask again when they have their reply keep as many requests in flight as usual."""
+        """Clients that ask again when they have their reply keep as many in flight as is usual at this hour."""
         if not self._inputs["closed"]:
             return
         batch = self.batch
-        while len(batch.running) + len(batch.waiting) < self._usual["running"]:
+        usual = self._usual["running"] * self._workload.demand(batch.now)
+        while len(batch.running) + len(batch.waiting) < usual:
             batch.arrive(self._mix.draw(self._random, batch.now))
 
     def _thrown(self) -> float:

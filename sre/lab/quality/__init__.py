@@ -1,0 +1,1 @@
+"""How good the alerts are: whole days of chance, demand and seeded faults, seen by the compiled rules in promtool."""
