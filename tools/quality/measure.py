@@ -24,7 +24,7 @@ from sre.cli.inputs import read_inputs
 from sre.compile.planning import make_plan
 from sre.compile.stand_in import StandIn
 from sre.fleet import Fleet
-from sre.lab import promtool
+from sre.lab.programs import find
 from sre.lab.quality import results
 from sre.lab.quality.days import PoolDay, days, faults_of, fleet_of
 from sre.lab.quality.judge import Episode, judge, write
@@ -96,7 +96,7 @@ def check(fleet: Fleet, catalogue: Catalogue, baseline: Path) -> int:
     batch = tuple(day for day, _ in known)
     with tempfile.TemporaryDirectory() as folder:
         file = write(batch, fleet, catalogue, Path(folder))
-        fired = judge(promtool.find(), batch, file)
+        fired = judge(find("promtool")["promtool"], batch, file)
     worse = list(results.worse(scorer(fleet, catalogue), known, fired))
     for sentence in worse:
         say(sentence)
@@ -118,7 +118,7 @@ def run(batch: tuple[PoolDay, ...], fleet: Fleet, catalogue: Catalogue, scratch:
     kept = scratch / f"{hashlib.sha256(told.encode()).hexdigest()[:16]}.json"
     if not kept.exists():
         with tempfile.TemporaryDirectory() as folder:
-            found = judge(promtool.find(), batch, write(batch, fleet, catalogue, Path(folder)))
+            found = judge(find("promtool")["promtool"], batch, write(batch, fleet, catalogue, Path(folder)))
         text = json.dumps({number: [astuple(one) for one in fired] for number, fired in found.items()})
         half = kept.with_suffix(f".{os.getpid()}")
         half.write_text(text, encoding="utf-8")
