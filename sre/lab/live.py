@@ -69,7 +69,7 @@ def prove(
     plan = make_plan(live_fleet(fleet, found), catalogue, listed)
     interval = int(plan.fleet.evaluation_interval)
     # Before anything is started: what cannot be scaled is told at once.
-    _scaled(plan, Pace(pace))
+    scaled(plan, Pace(pace))
     scenes = stage(plan, found, _HEALTH // interval, ceil(_DISCOVERY * pace / interval) + 2 * LATE)
     with folder() as where:
         run = _Run(plan, scenes, pace, watch)
@@ -83,7 +83,8 @@ def prove(
             return run.play(programs, address.removeprefix("http://"))
 
 
-def _scaled(plan: Plan, pace: Pace) -> list[dict[str, object]]:
+def scaled(plan: Plan, pace: Pace) -> list[dict[str, object]]:
+    """The plan's rule groups at another pace; raises ``Refused`` with whatever cannot be scaled."""
     return list(pace.groups(_unhurried(plan.groups)))
 
 
@@ -138,7 +139,7 @@ class _Run:
         self._discover(programs, address)
         self._await_targets(programs)
         origin = self.clock.start(self.begin)
-        programs.load(_scaled(self.plan, Pace(self.pace, origin)))
+        programs.load(scaled(self.plan, Pace(self.pace, origin)))
         while not self._over(firing := self._firing(programs)):
             self._discover(programs, address)
             self._mend(firing)
