@@ -195,7 +195,13 @@ def always_open(fleet: Fleet) -> Fleet:
 
 def _copy(pool: Pool, fault: str, replicas: int) -> Pool:
     """A pool of as many replicas as are simulated, with the same limits and a model of its own."""
-    more: dict[str, object] = {"name": f"{pool.name}/{fault}", "model": f"{pool.model}/{fault}"}
+    own = {"name": f"{pool.name}/{fault}", "model": f"{pool.model}/{fault}"}
+    return sized(pool, replicas).model_copy(update=own)
+
+
+def sized(pool: Pool, replicas: int) -> Pool:
+    """The pool with no more replicas than are simulated."""
+    more: dict[str, object] = {}
     if pool.gpus:
         least, most = pool.replicas_min, pool.replicas_max
         count = Replicas(min=min(least, replicas), max=max(1, min(least, replicas)) + (most - least))
