@@ -25,8 +25,6 @@ from sre.lab.sight import Sight, look
 from sre.lab.stack import Stack
 from sre.source import suggest
 
-FAULT = "batch_limit"
-"""The queue rises while the cards stay as busy as before: the case that a scaler on utilisation never sees."""
 PACE = 30
 """Seconds of the fleet in one second: the whole case takes less than a minute."""
 
@@ -75,7 +73,7 @@ class Watch:
     seen: Callable[[Sight], None]
 
 
-def choose(plan: Plan, name: str = FAULT) -> Case:
+def choose(plan: Plan, name: str) -> Case:
     """The first pool in which the fault fires an alert that pages; raises ``Refused`` where there is none."""
     fault = plan.catalogue.faults.get(name)
     if fault is None:
@@ -86,27 +84,28 @@ def choose(plan: Plan, name: str = FAULT) -> Case:
             if proven.rule.severity == "page":
                 return Case(fault, pool.name, proven)
     what, why = f"`{name}` pages nobody in this fleet", "there would be nothing to show"
-    raise Refused([Finding("--fault", what, why, "name another fault; docs/alerts.md says which alert pages")])
+    raise Refused(
+        [Finding("--fault", what, why, "name another fault; docs/alerts.md says which alert pages")]
+    )
 
 
 def demonstrate(
     fleet: Fleet,
     catalogue: Catalogue,
+    case: Case,
     watch: Watch,
     listed: frozenset[str] | None = None,
     receivers: Receivers | None = None,
-    fault: str = FAULT,
     pace: int = PACE,
     path: str | None = None,
 ) -> Told:
     """Let the case happen, and give what the on-call got. ``path`` stands in for PATH.
 
-    Raises ``Refused`` for missing programs and a fault that shows nothing, ``Unreachable`` where a program dies or
-    nobody is told in time. Nothing runs when it is over.
+    Raises ``Refused`` for missing programs, ``Unreachable`` where a program dies or nobody is told in time. Nothing
+    runs when it is over.
     """
     files = find("prometheus", "promtool", "alertmanager", path=path)
-    case = choose(make_plan(always_open(fleet), catalogue, listed), fault)
-    parts = tuple(_parts(fleet, catalogue, case))
+    parts = tuple(_parts(fleet, catalogue, listed, case))
     shown = always_open(fleet).model_copy(update={"pools": tuple(part.pool for part in parts)})
     plan = make_plan(shown, catalogue, listed)
     interval = int(plan.fleet.evaluation_interval)
@@ -119,8 +118,8 @@ def demonstrate(
         return _Course(case, run, programs, watch).told()
 
 
-def _parts(fleet: Fleet, catalogue: Catalogue, case: Case) -> Iterator[Part]:
-    plan = make_plan(always_open(fleet), catalogue)
+def _parts(fleet: Fleet, catalogue: Catalogue, listed: frozenset[str] | None, case: Case) -> Iterator[Part]:
+    plan = make_plan(always_open(fleet), catalogue, listed)
     for pool in plan.fleet.pools:
         fault = case.fault if pool.name == case.pool else catalogue.faults["healthy"]
         past = fault.model_copy(update={"history": max(fault.history, _PAST)})

@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from pathlib import Path
 
-from sre.catalogue.faults import FLEET, Fault
+from sre.catalogue.faults import Fault
 from sre.catalogue.model import Catalogue
 from sre.compile.plan import Plan
 from sre.compile.planning import make_plan
@@ -158,7 +158,10 @@ class Lab:
             self.programs.check()
             if time.monotonic() > end:
                 what = f"after {_PATIENCE:g} s it has not scraped all {len(self._shown)} targets"
-                why, fix = "alerts would be judged on half a fleet", "try again while the machine is less busy"
+                why, fix = (
+                    "alerts would be judged on half a fleet",
+                    "try again while the machine is less busy",
+                )
                 raise Unreachable([Finding("prometheus", what, why, fix)])
             time.sleep(_POLL)
 

@@ -45,7 +45,7 @@ def free_port() -> int:
 
 
 def usable_port(port: int) -> int:
-    """This port, or any free one for 0. Raises ``Refused`` where somebody has it."""
+    """The port itself, or any free one for 0. Raises ``Refused`` where somebody has it."""
     if not port:
         return free_port()
     with socket.socket() as probe:

@@ -5,9 +5,8 @@ from dataclasses import dataclass
 from sre.prometheus import Server
 from sre.promql import quote
 
-_QUEUE, _RUNNING, _UTILIZATION = "pool:queue_depth:sum", "pool:running:sum", "pool:gpu_utilization:avg5m"
-GRAPHS = (_QUEUE, _RUNNING, _UTILIZATION)
-"""Recorded series that show the case."""
+QUEUE = "pool:queue_depth:sum"
+_RUNNING, _UTILIZATION = "pool:running:sum", "pool:gpu_utilization:avg5m"
 
 
 @dataclass(frozen=True)
@@ -25,7 +24,7 @@ class Sight:
 def look(server: Server, pool: str, minute: float) -> Sight:
     """Ask Prometheus; raises ``Unreachable``."""
     own = quote(pool)
-    found = server.query(f'{{__name__=~"{"|".join(GRAPHS)}",pool={own}}}')
+    found = server.query(f'{{__name__=~"{"|".join((QUEUE, _RUNNING, _UTILIZATION))}",pool={own}}}')
     numbers = {sample.labels["__name__"]: sample.value for sample in found}
     alerts = server.query(f"ALERTS{{pool={own}}}")
     states: dict[str, list[str]] = {"pending": [], "firing": []}
@@ -33,5 +32,5 @@ def look(server: Server, pool: str, minute: float) -> Sight:
         states[sample.labels["alertstate"]].append(sample.labels["alertname"])
     pending, firing = (tuple(sorted(set(names))) for names in states.values())
     return Sight(
-        minute, numbers.get(_QUEUE), numbers.get(_RUNNING), numbers.get(_UTILIZATION), pending, firing
+        minute, numbers.get(QUEUE), numbers.get(_RUNNING), numbers.get(_UTILIZATION), pending, firing
     )
