@@ -68,7 +68,7 @@ def _first_lines(runbook: Path) -> Text:
     )
 
 
-def show_where(fleet: Path, pool: str, ports: tuple[int, int, int], console: Console | None = None) -> None:
+def show_where(fleet: Path, ports: tuple[int, int, int], console: Console | None = None) -> None:
     """How to keep it running, and the addresses where to look then."""
     console = console or Console(highlight=False)
     program, (served, prometheus, alertmanager) = started_as(), ports

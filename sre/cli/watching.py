@@ -79,7 +79,7 @@ class Screen:
         room = max(10, self.console.width - _NAME - _NUMBER - 6)
         bars = _BARS if self.console.encoding.lower().startswith("utf") else _PLAIN_BARS
         for name, course, number, top in (
-            ("queue", [one.queue for one in self.sights], _count, 0.0),
+            ("queue", [one.queue for one in self.sights], _count, 20.0),
             ("running", [one.running for one in self.sights], _count, 0.0),
             ("GPU utilisation", [one.utilization for one in self.sights], _share, 1.0),
         ):

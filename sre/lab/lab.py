@@ -6,22 +6,22 @@ Time passes ``pace`` times as fast as on the wall, for the fleet and for the rul
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
-from sre.catalogue.faults import Fault
 from sre.catalogue.model import Catalogue
 from sre.compile.plan import Plan
 from sre.compile.planning import make_plan
 from sre.findings import Finding, Unreachable
 from sre.fleet import Fleet
 from sre.fleet.receivers import Receivers
+from sre.lab.breakage import Breakage
 from sre.lab.deliveries import Deliveries
 from sre.lab.history import History
 from sre.lab.live import scaled
 from sre.lab.opening import open_world
-from sre.lab.pages import serve, usable_port
+from sre.lab.pages import Page, serve, usable_port
 from sre.lab.programs import find, folder
 from sre.lab.routes import routes
 from sre.lab.scaling import Pace
@@ -29,7 +29,6 @@ from sre.lab.scenes import Part, always_open, stage
 from sre.lab.stack import Stack, stack
 from sre.lab.targets import Place
 from sre.lab.world import World
-from sre.simulate.course import Happening
 
 PACE = 30
 """Seconds of the fleet in one second: an alert that takes a quarter of an hour takes half a minute, and one
@@ -41,7 +40,7 @@ PAST = 100 * 60
 _STEPS = 3
 """Steps of the fleet between two scrapes: each scrape finds another one."""
 _LATE = 5.0
-"""Seconds behind the clock after which the lab is too slow for its pace."""
+"""Seconds behind the clock that are caught up with; more are left out."""
 _PATIENCE = 60.0
 _POLL = 0.1
 
@@ -76,16 +75,9 @@ class Lab:
     pace: int
     world: World
     programs: Stack
-    deliveries: Deliveries
-    faults: dict[str, list[Happening]] = field(default_factory=dict)
-    """What happens or happened, by pool."""
+    broken: Breakage
     _begun: float = 0.0
     _shown: tuple[Place, ...] = ()
-
-    @property
-    def minute(self) -> float:
-        """Minutes of the fleet since the lab began."""
-        return self.world.now / 60
 
     def begin(self, watch: Watch) -> None:
         """Let every target be scraped, then time pass and rules be evaluated."""
@@ -109,42 +101,14 @@ class Lab:
             self.programs.check()
         return max(0.0, behind)
 
-    def keep_pace(self, over: Callable[[], bool]) -> None:
-        """Advance until it is over; raises ``Unreachable`` where the machine cannot hold the pace."""
-        while not over():
+    def keep_on(self) -> None:
+        """Let time pass until a signal ends it. Where the machine falls behind, or slept, the fleet has slept too."""
+        while True:
             behind = self.advance()
             if behind > _LATE:
-                raise Unreachable([self._slow(behind)])
-            if not behind:
+                self._begun += behind
+            elif not behind:
                 time.sleep(_POLL / 2)
-
-    def strike(self, pool: str, fault: Fault) -> None:
-        """Let a fault happen to a pool from now on, beside what happens already."""
-        told = self.faults.setdefault(pool, [])
-        told.append(Happening(fault, int(self.world.now)))
-        self._follow(pool)
-
-    def mend(self) -> tuple[tuple[str, str], ...]:
-        """Let everything be healthy from now on; pool and fault of what has been mended."""
-        now, mended = int(self.world.now), list[tuple[str, str]]()
-        for pool, told in self.faults.items():
-            mended += [(pool, one.fault.name) for one in told if one.lasts is None]
-            self.faults[pool] = [
-                one if one.lasts is not None else Happening(one.fault, one.at, max(1, now - one.at))
-                for one in told
-            ]
-            self._follow(pool)
-        return tuple(mended)
-
-    @property
-    def happening(self) -> tuple[tuple[str, str], ...]:
-        """Pool and fault of what is not mended."""
-        return tuple((pool, one.fault.name) for pool, told in self.faults.items()
-                     for one in told if one.lasts is None)  # fmt: skip
-
-    def _follow(self, pool: str) -> None:
-        served = next(one for one in self.world.pools if one.plot.pool == pool)
-        served.happen(tuple(self.faults[pool]))
 
     def _discover(self) -> None:
         places = tuple(self.world.places())
@@ -165,15 +129,6 @@ class Lab:
                 raise Unreachable([Finding("prometheus", what, why, fix)])
             time.sleep(_POLL)
 
-    def _slow(self, behind: float) -> Finding:
-        return Finding(
-            "lab",
-            f"the fleet is {behind:.0f} s behind its clock: the machine is too slow, or too busy, for "
-            f"{self.pace} seconds in one",
-            "rules would see rates that are too small",
-            f"run it again with a slower pace, such as --pace {max(1, self.pace // 2)}, or fewer replicas",
-        )
-
 
 @contextmanager
 def opened(setup: Setup, watch: Watch, path: str | None = None) -> Iterator[Lab]:
@@ -192,15 +147,25 @@ def opened(setup: Setup, watch: Watch, path: str | None = None) -> Iterator[Lab]
     world, _ = open_world(plan, seed=setup.seed)
     # Whoever asks first finds something.
     world.step(interval / _STEPS)
-    deliveries = Deliveries()
+    deliveries, broken = Deliveries(), Breakage(world, plan.catalogue)
     with folder() as where:
         watch("recording the past that baselines read")
         _backfill(plan, pace, files["promtool"], where)
         watch("starting Prometheus and Alertmanager")
-        with serve(world.page, first, deliveries.take) as world.url:
+
+        def page(path: str) -> Page | None:
+            return broken.page(path) or world.page(path)
+
+        def post(path: str, body: bytes) -> Page | None:
+            answer = broken.posted(path, body)
+            if answer is None:
+                deliveries.take(path, body)
+            return answer
+
+        with serve(page, first, post) as world.url:
             told = routes(plan, setup.receivers, pace, world.url)
             with stack(where, files, pace, interval, told, (others[0], others[1])) as programs:
-                lab = Lab(plan, setup.pace, world, programs, deliveries)
+                lab = Lab(plan, setup.pace, world, programs, broken)
                 lab.begin(watch)
                 yield lab
 

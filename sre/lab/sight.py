@@ -7,6 +7,7 @@ from sre.promql import quote
 
 QUEUE = "pool:queue_depth:sum"
 _RUNNING, _UTILIZATION = "pool:running:sum", "pool:gpu_utilization:avg5m"
+_NUMBERS = f"{QUEUE}|{_RUNNING}|{_UTILIZATION}"
 
 
 @dataclass(frozen=True)
@@ -24,7 +25,7 @@ class Sight:
 def look(server: Server, pool: str, minute: float) -> Sight:
     """Ask Prometheus; raises ``Unreachable``."""
     own = quote(pool)
-    found = server.query(f'{{__name__=~"{"|".join((QUEUE, _RUNNING, _UTILIZATION))}",pool={own}}}')
+    found = server.query(f'{{__name__=~"{_NUMBERS}",pool={own}}}')
     numbers = {sample.labels["__name__"]: sample.value for sample in found}
     alerts = server.query(f"ALERTS{{pool={own}}}")
     states: dict[str, list[str]] = {"pending": [], "firing": []}
