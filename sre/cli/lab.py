@@ -19,41 +19,17 @@ _catalogue = click.option("--catalogue", type=click.Path(exists=True, file_okay=
                           help="A folder of your own content over the built-in one.")  # fmt: skip
 
 
-@click.group()
+class _InOrder(click.Group):
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(self.commands)
+
+
+@click.group(cls=_InOrder)
 def lab() -> None:
     """Run a simulated fleet behind a real Prometheus and Alertmanager on loopback.
 
     Nothing is asked of a real fleet, and nobody but the lab itself is notified.
     """
-
-
-@lab.command()
-@_fleet
-@click.option(
-    "--fault", default="batch_limit", show_default=True, help="What goes wrong: a fault that pages."
-)
-@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("out"), show_default=True,
-              help="Where `sre generate` wrote the runbooks.")  # fmt: skip
-@_pace
-@_catalogue
-@exits
-def demo(fleet: Path, fault: str, output: Path, pace: int, catalogue: Path | None) -> None:
-    """Let one fault strike FLEET, and end with the page that the on-call gets, in about a minute.
-
-    Everything is stopped and removed in the end.
-    """
-    inputs = read_inputs(fleet, catalogue)
-    # Imported late: a broken fleet file should be told at once.
-    from sre.cli.page_view import show, show_where
-    from sre.cli.watching import screen
-    from sre.compile.planning import make_plan
-    from sre.lab.demonstration import choose, demonstrate
-
-    case = choose(make_plan(inputs.fleet, inputs.catalogue, inputs.listed), fault)
-    with screen(case.pool, case.fault.says) as watch:
-        told = demonstrate(inputs.fleet, inputs.catalogue, case, watch, inputs.listed, inputs.receivers, pace)
-    show(told, output / "runbooks" / f"{case.proven.alert.name}.md")
-    show_where(fleet, (PORT, PORT + 1, PORT + 2))
 
 
 @lab.command()
@@ -73,9 +49,10 @@ def demo(fleet: Path, fault: str, output: Path, pace: int, catalogue: Path | Non
 def up(
     fleet: Path, fault: str, seed: int, port: int, foreground: bool, pace: int, catalogue: Path | None
 ) -> None:
-    """Start the lab and leave it running: a queueing model of every replica of FLEET, scraped and judged.
+    """Start the lab for FLEET, and leave it running.
 
-    Baselines are there from the start. One lab runs at a time.
+    Behind each replica stands a queueing model, and baselines are there from the start. Time passes faster for the
+    fleet and for the rules alike: an alert of a quarter of an hour fires within half a minute. One lab runs at a time.
     """
     inputs = read_inputs(fleet, catalogue)
     # Imported late: a broken fleet file should be told at once.
@@ -111,7 +88,10 @@ def up(
 @lab.command()
 @exits
 def status() -> None:
-    """Say how the lab is: since when it runs, what is broken, what fires. Exit 1 where none runs."""
+    """Say what is broken in the lab, and what fires.
+
+    Exit 1 where none runs.
+    """
     from sre.cli.lab_view import tell_state
     from sre.lab.register import Register
 
@@ -132,7 +112,10 @@ def status() -> None:
 @lab.command()
 @exits
 def down() -> None:
-    """Stop the lab, and everything that it started; with none running, there is nothing to do."""
+    """Stop the lab, and all that it started.
+
+    With none running there is nothing to do.
+    """
     from sre.lab.register import Register
 
     register = Register.own()
@@ -152,7 +135,10 @@ def down() -> None:
 )
 @exits
 def break_(fault: str, pool: str) -> None:
-    """Let FAULT, one of rules/faults.yaml, strike a pool of the lab that runs."""
+    """Let FAULT strike a pool of the lab that runs.
+
+    Faults are those of rules/faults.yaml. Several may last at once.
+    """
     from sre.cli.lab_view import broken, talk
     from sre.lab.breakage import BREAK
     from sre.lab.register import Register, require
@@ -171,3 +157,33 @@ def mend() -> None:
 
     mended = talk(require(Register.own()), MEND, {})["mended"]
     click.echo("\n".join(f"mended: {broken(one)}" for one in mended) or "Nothing was broken.")
+
+
+@lab.command()
+@_fleet
+@click.option(
+    "--fault", default="batch_limit", show_default=True, help="What goes wrong: a fault that pages."
+)
+@click.option("-o", "--output", type=click.Path(path_type=Path), default=Path("out"), show_default=True,
+              help="Where `sre generate` wrote the runbooks.")  # fmt: skip
+@_pace
+@_catalogue
+@exits
+def demo(fleet: Path, fault: str, output: Path, pace: int, catalogue: Path | None) -> None:
+    """Break FLEET, and show the page that the on-call gets.
+
+    It takes about a minute, and everything is stopped and removed in the end. All pools are healthy but for the first
+    in which the fault pages somebody; two replicas of each stand for all.
+    """
+    inputs = read_inputs(fleet, catalogue)
+    # Imported late: a broken fleet file should be told at once.
+    from sre.cli.page_view import show, show_where
+    from sre.cli.watching import screen
+    from sre.compile.planning import make_plan
+    from sre.lab.demonstration import choose, demonstrate
+
+    case = choose(make_plan(inputs.fleet, inputs.catalogue, inputs.listed), fault)
+    with screen(case.pool, case.fault.says, pace) as watch:
+        told = demonstrate(inputs.fleet, inputs.catalogue, case, watch, inputs.listed, inputs.receivers, pace)
+    show(told, output / "runbooks" / f"{case.proven.alert.name}.md")
+    show_where(fleet, (PORT, PORT + 1, PORT + 2))

@@ -38,7 +38,8 @@ def show(told: Told, runbook: Path, console: Console | None = None) -> None:
         quiet = ", ".join(map(plain, told.inhibited))
         console.print(Text.assemble(("Kept quiet by it: ", "bold"), quiet), soft_wrap=True)
     console.print()
-    console.print(_first_lines(runbook), soft_wrap=False)
+    console.print(Text.assemble(("Runbook ", "bold"), plain(str(runbook))), soft_wrap=True)
+    console.print(_first_lines(runbook))
 
 
 def _page(told: Told) -> RenderableType:
@@ -57,15 +58,13 @@ def _page(told: Told) -> RenderableType:
 
 
 def _first_lines(runbook: Path) -> Text:
-    """The runbook's file, and what it means; where it is not there, who writes it."""
+    """What the alert means, from its file; where that is not there, who writes it."""
     try:
         text = runbook.read_text(encoding="utf-8")
     except OSError:
-        return Text(f"{plain(str(runbook))} is not there: `sre generate` writes it.", "yellow")
+        return Text("is not there: `sre generate` writes it.", "yellow")
     meaning = text.partition("## Meaning\n")[2].partition("\n\n")[0]
-    return Text.assemble(
-        ("Runbook ", "bold"), plain(str(runbook)), "\n", (plain(" ".join(meaning.split())), "dim")
-    )
+    return Text(plain(" ".join(meaning.split())), "dim")
 
 
 def show_where(fleet: Path, ports: tuple[int, int, int], console: Console | None = None) -> None:

@@ -13,6 +13,7 @@ from rich.text import Text
 from sre.cli.report import plain
 from sre.lab.demonstration import Addresses, Watch
 from sre.lab.sight import Sight
+from sre.units import format_duration
 
 _EVERY = 2
 """Minutes of the fleet between two plain lines."""
@@ -23,11 +24,12 @@ _NAME, _NUMBER = 16, 7
 
 @dataclass
 class Screen:
-    """What is shown of one pool. ``says`` is the fault in a sentence."""
+    """What is shown of one pool. ``says`` is the fault in a sentence, ``pace`` its seconds in one."""
 
     console: Console
     pool: str
     says: str
+    pace: int
     sights: list[Sight] = field(default_factory=list)
     doing_now: str = "compiling"
     where: Addresses | None = None
@@ -42,7 +44,7 @@ class Screen:
     def ready(self, where: Addresses) -> None:
         """It can be looked at from now on."""
         self.where = where
-        self._show("\n".join(f"  {name:<14}{url}" for name, url in vars(where).items()))
+        self._show(str(self._addresses(where)))
 
     def seen(self, sight: Sight) -> None:
         """One more look."""
@@ -60,11 +62,15 @@ class Screen:
 
     def picture(self) -> Group:
         """Where to look, what is going on, and the numbers with their course."""
-        parts = [_addresses(self.where)] if self.where else []
+        parts = [self._addresses(self.where)] if self.where else []
         if not self.sights:
             return Group(*parts, Text(f"{plain(self.doing_now)} ...", "dim"))
         now = self.sights[-1]
         return Group(*parts, Text(), self._headline(now), self._numbers(), *_alerts(now))
+
+    def _addresses(self, where: Addresses) -> Text:
+        head = f"{format_duration(self.pace)} of the fleet pass in each second. Look while it runs:"
+        return Text("\n".join((head, *(f"  {name:<14}{url}" for name, url in vars(where).items()))))
 
     def _headline(self, now: Sight) -> Text:
         when = _when(now.minute)
@@ -89,10 +95,10 @@ class Screen:
 
 
 @contextmanager
-def screen(pool: str, says: str) -> Iterator[Watch]:
+def screen(pool: str, says: str, pace: int) -> Iterator[Watch]:
     """Who is to be told, until the block ends; to standard error, and gone from a terminal afterwards."""
     console = Console(stderr=True, highlight=False)
-    shown = Screen(console, pool, says)
+    shown = Screen(console, pool, says, pace)
     watch = Watch(shown.doing, shown.ready, shown.seen)
     if not sys.stderr.isatty():
         yield watch
@@ -118,12 +124,6 @@ def _alerts(sight: Sight) -> Iterator[Text]:
     pending = [name for name in sight.pending if sight.minute > 0 and name not in sight.firing]
     for state, names, style in (("pending", pending, "yellow"), ("firing", sight.firing, "bold red")):
         yield Text.assemble(f"{state:<{_NAME + 2}}", (", ".join(map(plain, names)) or "-", style))
-
-
-def _addresses(where: Addresses) -> Text:
-    lines = ("look while it runs" if not number else "" for number in range(len(vars(where))))
-    named = zip(lines, vars(where).items(), strict=True)
-    return Text("\n".join(f"{head:<20}{name:<14}{url}" for head, (name, url) in named))
 
 
 def _course(values: list[float | None], room: int, bars: str, top: float) -> str:

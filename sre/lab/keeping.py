@@ -52,12 +52,16 @@ def _entry(lab: Lab, file: Path) -> Entry:
 def start(command: Sequence[str], register: Register) -> Entry | int:
     """Run the command, which keeps a lab, in the background until the lab is up; its exit code where it ends before.
 
-    Whatever interrupts this ends the command as well. What it says is in the register's log.
+    Whatever interrupts this ends the command as well. What it objects to is in the register's log.
     """
     register.make()
     with register.log.open("wb") as log:
         child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=log, stderr=log, start_new_session=True
+            command,
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.DEVNULL,
+            stderr=log,
+            start_new_session=True,
         )
     entry = None
     try:
