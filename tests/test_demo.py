@@ -87,7 +87,7 @@ def test_a_demo_ends_with_the_page_that_the_on_call_gets(fleet: Path, tmp_path: 
         "Cause: batching.",
         "cause=batching  pool=chat  team=platform",
         "https://runbooks.example.com/LLMQueueUtilizationAnomaly",
-        "Kept quiet by it: LLMTimeToFirstTokenHigh",
+        "LLMTimeToFirstTokenHigh",
         f"Runbook {runbook}",
         "Requests queue up.",
         f"lab up {fleet}",

@@ -9,7 +9,7 @@ import click
 
 from sre.cli.page_view import graph
 from sre.cli.program import started_as
-from sre.cli.report import plain
+from sre.cli.report import plain, report
 from sre.findings import Finding, Refused, Unreachable
 from sre.lab.breakage import STATE
 from sre.lab.pages import ask
@@ -55,6 +55,10 @@ def tell_state(entry: Entry) -> None:
         "the fleet": f"{entry.addresses.fleet}/",
     }
     _say(lines)
+    if told["skipped"]:
+        slow = f"the fleet stood still for {told['skipped']:.0f} s: the machine was busy, or asleep"
+        why, fix = "rates were too small meanwhile", "give a smaller --pace if it goes on"
+        report([Finding("lab", slow, why, fix, "warning")])
 
 
 def broken(told: Mapping[str, Any]) -> str:

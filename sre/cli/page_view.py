@@ -34,9 +34,9 @@ def show(told: Told, runbook: Path, console: Console | None = None) -> None:
         )
     else:
         console.print(Text(plain(head)), page, sep="\n", soft_wrap=True)
-    if told.inhibited:
-        quiet = ", ".join(map(plain, told.inhibited))
-        console.print(Text.assemble(("Kept quiet by it: ", "bold"), quiet), soft_wrap=True)
+    for what, names in (("Kept quiet by it: ", told.inhibited), ("Paged as well: ", told.paged)):
+        if names:
+            console.print(Text.assemble((what, "bold"), ", ".join(map(plain, names))), soft_wrap=True)
     console.print()
     console.print(Text.assemble(("Runbook ", "bold"), plain(str(runbook))), soft_wrap=True)
     console.print(_first_lines(runbook))

@@ -31,6 +31,8 @@ class Breakage:
 
     def __init__(self, world: World, catalogue: Catalogue) -> None:
         self._world, self._catalogue = world, catalogue
+        self.skipped = 0.0
+        """Real seconds that the fleet has slept, because the machine was too slow for it."""
         self._told: dict[str, tuple[Happening, ...]] = {}
         self._lock = threading.Lock()
 
@@ -73,7 +75,8 @@ class Breakage:
         """What is wrong, as JSON; None at any other path."""
         if path != STATE:
             return None
-        return _json({"minute": self._world.now / 60, "broken": [asdict(one) for one in self.now]})
+        now = [asdict(one) for one in self.now]
+        return _json({"minute": self._world.now / 60, "broken": now, "skipped": self.skipped})
 
     def posted(self, path: str, body: bytes) -> Page | None:
         """Break or mend, and say what has been, or why not; None at any other path."""

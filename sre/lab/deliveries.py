@@ -34,7 +34,8 @@ class Deliveries:
         told = json.loads(body)["alerts"]
         firing = [alert for alert in told if alert["status"] == "firing"]
         if firing:
-            alerts, texts = (tuple(alert[key] for alert in firing) for key in ("labels", "annotations"))
+            alerts = tuple(alert["labels"] for alert in firing)
+            texts = tuple(alert.get("annotations", {}) for alert in firing)
             with self._lock:
                 self._taken.append(Delivery(unquote(path.strip("/")), alerts, texts))
 

@@ -16,6 +16,7 @@ from sre.compile.stand_in import StandIn
 from sre.findings import Finding, Refused, Unreachable
 from sre.fleet import Fleet
 from sre.fleet.receivers import Receivers
+from sre.lab.deliveries import pages
 from sre.lab.live import HEALTH, LATE, Run, scaled
 from sre.lab.pages import ask
 from sre.lab.programs import find
@@ -46,13 +47,17 @@ class Addresses:
 
 @dataclass(frozen=True)
 class Told:
-    """What the on-call gets: labels and annotations of the alert, and names of those that it kept quiet."""
+    """What the on-call gets: labels and annotations of the alert, and names of those that it kept quiet.
+
+    ``paged`` are others of the pool for which somebody was paged as well.
+    """
 
     receiver: str
     minute: float
     labels: dict[str, str]
     annotations: dict[str, str]
     inhibited: tuple[str, ...]
+    paged: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -146,7 +151,9 @@ class _Course:
         while self.run.minute < until:
             self._see()
         receiver, labels, annotations = found
-        return Told(receiver, minute, labels, annotations, self._inhibited())
+        paged = frozenset(pages(self.run.deliveries.all, {"pool": self.case.pool})) - {labels["alertname"]}
+        quiet = tuple(name for name in self._inhibited() if name not in paged)
+        return Told(receiver, minute, labels, annotations, quiet, tuple(sorted(paged)))
 
     def _see(self) -> None:
         self.programs.check()
@@ -165,7 +172,8 @@ class _Course:
         url = f"{self.programs.alertmanager}/api/v2/alerts?active=false&silenced=false&inhibited=true"
         with suppress(OSError):
             found = json.loads(ask(url))
-            return tuple(sorted({alert["labels"]["alertname"] for alert in found}))
+            own = [one["labels"] for one in found if one["labels"].get("pool") == self.case.pool]
+            return tuple(sorted({labels["alertname"] for labels in own}))
         return ()
 
     def _silence(self, limit: float) -> Finding:

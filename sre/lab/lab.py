@@ -107,6 +107,7 @@ class Lab:
             behind = self.advance()
             if behind > _LATE:
                 self._begun += behind
+                self.broken.skipped += behind
             elif not behind:
                 time.sleep(_POLL / 2)
 
