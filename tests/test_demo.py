@@ -115,6 +115,23 @@ def test_a_demo_that_is_interrupted_leaves_nothing(
     assert list(temporary.iterdir()) == []
 
 
+def test_a_demo_whose_prometheus_dies_says_so_and_shows_no_page(fleet: Path, tmp_path: Path) -> None:
+    """Half a case is none."""
+    process = start(fleet, temporary := tmp_path / "temporary")
+    assert process.stderr
+    told = ""
+    while "min before the fault" not in told:
+        told = process.stderr.readline()
+        assert told, "it ended before it began"
+    commands = {p: Path(f"/proc/{p}/cmdline").read_bytes() for p in running_in(temporary)}
+    os.kill(next(int(p) for p, command in commands.items() if b"prometheus.yml" in command), signal.SIGKILL)
+    output, errors = process.communicate(timeout=60)
+    assert (process.returncode, output) == (3, "")
+    assert "killed by signal 9 in the middle of the run" in errors
+    assert running_in(temporary) == []
+    assert list(temporary.iterdir()) == []
+
+
 def test_a_demo_without_the_programs_says_what_to_install(fleet: Path, tmp_path: Path) -> None:
     """One command installs all that is missing."""
     process = start(fleet, tmp_path / "temporary", path=str(tmp_path))

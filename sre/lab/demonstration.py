@@ -157,7 +157,13 @@ class _Course:
 
     def _see(self) -> None:
         self.programs.check()
-        self.watch.seen(look(self.programs.server, self.case.pool, self.run.minute))
+        try:
+            self.watch.seen(look(self.programs.server, self.case.pool, self.run.minute))
+        except Unreachable:
+            # A server that has just died is asked in vain; that it died, and how, says more.
+            time.sleep(_POLL)
+            self.programs.check()
+            raise
         time.sleep(_POLL)
 
     def _delivered(self) -> tuple[str, dict[str, str], dict[str, str]] | None:
