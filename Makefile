@@ -10,8 +10,9 @@ PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
 
-demo: machine .venv/installed ## install into .venv and generate the example fleet
+demo: machine .venv/installed ## compile the example fleet, break it in the lab, and see the page: a minute
 	@$(BIN)/sre generate examples/fleet.yaml -o out
+	@$(BIN)/sre lab demo examples/fleet.yaml -o out
 
 test: test-machine .venv/installed-test ## style, types and the whole suite
 	$(BIN)/ruff check .

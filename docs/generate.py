@@ -78,11 +78,18 @@ def commands_page() -> str:
         "",
         *_help("sre", main, context),
     ]
-    for name in main.list_commands(context):
-        command = main.get_command(context, name)
+    return "\n".join([*parts, *_below("sre", main, context)])
+
+
+def _below(title: str, group: click.Group, context: click.Context) -> Iterator[str]:
+    """The commands of a group, and theirs."""
+    for name in group.list_commands(context):
+        command = group.get_command(context, name)
         assert command is not None
-        parts += _help(f"sre {name}", command, click.Context(command, info_name=name, parent=context))
-    return "\n".join(parts)
+        own, inner = f"{title} {name}", click.Context(command, info_name=name, parent=context)
+        yield from _help(own, command, inner)
+        if isinstance(command, click.Group):
+            yield from _below(own, command, inner)
 
 
 def _help(title: str, command: click.Command, context: click.Context) -> list[str]:

@@ -25,3 +25,13 @@ def progress() -> Iterator[Callable[[int, int, str], None]]:
     with Progress(*columns, console=Console(stderr=True), transient=True) as bar:
         task = bar.add_task("compiling", total=None)
         yield lambda done, of, what: bar.update(task, completed=done, total=of, description=plain(what))
+
+
+@contextmanager
+def waiting(what: str) -> Iterator[None]:
+    """Something that turns while nothing else is to be seen; only where a person looks at it."""
+    if not sys.stderr.isatty():
+        yield
+        return
+    with Console(stderr=True).status(plain(what)):
+        yield

@@ -11,10 +11,11 @@ Labels = Mapping[str, str]
 
 
 class Delivery(NamedTuple):
-    """One notification: its receiver, and the labels of the alerts in it that fire."""
+    """One notification: its receiver, and the labels and annotations of the alerts in it that fire."""
 
     receiver: str
     alerts: tuple[dict[str, str], ...]
+    annotations: tuple[dict[str, str], ...] = ()
 
     def tells(self, labels: Labels) -> bool:
         """Whether an alert with these labels is in it."""
@@ -31,10 +32,12 @@ class Deliveries:
     def take(self, path: str, body: bytes) -> None:
         """A notification in Alertmanager's JSON, posted to the path of its receiver."""
         told = json.loads(body)["alerts"]
-        alerts = tuple(alert["labels"] for alert in told if alert["status"] == "firing")
-        if alerts:
+        firing = [alert for alert in told if alert["status"] == "firing"]
+        if firing:
+            alerts = tuple(alert["labels"] for alert in firing)
+            texts = tuple(alert.get("annotations", {}) for alert in firing)
             with self._lock:
-                self._taken.append(Delivery(unquote(path.strip("/")), alerts))
+                self._taken.append(Delivery(unquote(path.strip("/")), alerts, texts))
 
     @property
     def all(self) -> tuple[Delivery, ...]:

@@ -43,15 +43,23 @@ class History:
         self._plan, self._promtool, self._where = plan, promtool, where
         self._known: dict[tuple[object, ...], tuple[Scene, tuple[Recorded, ...]]] = {}
 
-    def write(self, scenes: Iterable[Scene], begin: int, times: Mapping[str, Decimal], data: Path) -> None:
+    def write(
+        self,
+        scenes: Iterable[Scene],
+        begin: int,
+        times: Mapping[str, Decimal],
+        data: Path,
+        scraped: bool = True,
+    ) -> None:
         """Blocks with everything up to the scrape ``begin``, in the folder ``data`` of a Prometheus.
 
-        ``times``: the Unix time of scrape 0 (``origin``) and real seconds between two (``step``).
+        ``times``: the Unix time of scrape 0 (``origin``) and real seconds between two (``step``). Without
+        ``scraped`` only what the rules recorded.
         """
         lines = dict[str, list[str]]()
         for scene in scenes:
             if scene.timeline.dawn < begin:
-                self._collect(scene, begin, times, lines)
+                self._collect(scene, begin, times, lines, scraped)
         if lines:
             text = "".join(
                 f"# TYPE {name} unknown\n{''.join(found)}" for name, found in sorted(lines.items())
@@ -62,13 +70,18 @@ class History:
             page.unlink()
 
     def _collect(
-        self, scene: Scene, begin: int, times: Mapping[str, Decimal], lines: dict[str, list[str]]
+        self,
+        scene: Scene,
+        begin: int,
+        times: Mapping[str, Decimal],
+        lines: dict[str, list[str]],
+        scraped: bool,
     ) -> None:
         quiet = scene.timeline.start - scene.part.fault.quiet // scene.interval
         moments = [
             f"{times['origin'] + index * times['step']:.3f}" for index in range(scene.timeline.dawn, begin)
         ]
-        for name, samples in self._scraped(scene):
+        for name, samples in self._scraped(scene) if scraped else ():
             found = lines.setdefault(name.partition("{")[0], [])
             for index, moment in enumerate(moments, scene.timeline.dawn):
                 value = samples.at(index)

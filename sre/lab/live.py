@@ -2,7 +2,8 @@
 
 import re
 import time
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from decimal import Decimal
 from math import ceil, floor
@@ -35,7 +36,7 @@ LATE = 2
 """Scrapes that live time may be later than virtual time: one for the scrape that had just happened when the fault
 struck, one for the evaluation behind it."""
 
-_HEALTH = 420
+HEALTH = 420
 """Seconds of health that are scraped before the faults."""
 _DISCOVERY = 12.0
 """Real seconds that Prometheus may take to see that a target has gone: it looks at its targets every five, twice."""
@@ -71,24 +72,18 @@ def prove(
     interval = int(plan.fleet.evaluation_interval)
     # Before anything is started: what cannot be scaled is told at once, and a pace that fits nothing only once.
     Pace(pace).real(interval)
-    _scaled(plan, Pace(pace))
-    scenes = stage(plan, found, _HEALTH // interval, ceil(_DISCOVERY * pace / interval) + 2 * LATE)
-    with folder() as where:
-        run = _Run(plan, scenes, pace, watch)
-        run.backfill(files["promtool"], where)
-        with (
-            serve(run.page, post=run.deliveries.take) as address,
-            stack(
-                where, files, Pace(pace), interval, routes(plan, receivers, Pace(pace), address)
-            ) as programs,
-        ):
-            proof = run.play(programs, address.removeprefix("http://"))
+    scaled(plan, Pace(pace))
+    scenes = stage(plan, found, HEALTH // interval, ceil(_DISCOVERY * pace / interval) + 2 * LATE)
+    run = Run(plan, scenes, pace, watch)
+    with run.opened(files, receivers) as (programs, address):
+        proof = run.play(programs, address)
     shown = [promise.proven for scene in scenes for promise in scene.promises]
     verdicts = (*filter(wanted.verdict, proof.verdicts), *unshown(plan, shown, wanted))
     return replace(proof, verdicts=verdicts)
 
 
-def _scaled(plan: Plan, pace: Pace) -> list[dict[str, object]]:
+def scaled(plan: Plan, pace: Pace) -> list[dict[str, object]]:
+    """The plan's rule groups at another pace; raises ``Refused`` with whatever cannot be scaled."""
     return list(pace.groups(_unhurried(plan.groups)))
 
 
@@ -105,7 +100,9 @@ def _unhurried(groups: Iterable[Group]) -> Iterator[Group]:
 
 
 @dataclass
-class _Run:
+class Run:
+    """Scenes that are played to real programs. ``watch`` is told how far it is."""
+
     plan: Plan
     scenes: tuple[Scene, ...]
     pace: int
@@ -115,11 +112,27 @@ class _Run:
     def __post_init__(self) -> None:
         interval = int(self.plan.fleet.evaluation_interval)
         self.start = self.scenes[0].timeline.start
-        self.begin = self.start - _HEALTH // interval
+        self.begin = self.start - HEALTH // interval
         self.clock = Clock(time.time, Pace(self.pace).real(interval), self.begin)
-        self._minute = 60 / interval
+        self._scrapes_a_minute = 60 / interval
         self._by_path = {path: scene for scene in self.scenes for path in scene.targets}
         self._gone: frozenset[str] | None = None
+
+    @contextmanager
+    def opened(self, files: Mapping[str, str], receivers: Receivers | None) -> Iterator[tuple[Stack, str]]:
+        """The programs, with the past in them, and where the targets are served; all gone when the block ends."""
+        pace, interval = Pace(self.pace), int(self.plan.fleet.evaluation_interval)
+        with folder() as where:
+            self.backfill(files["promtool"], where)
+            with serve(self.page, post=self.deliveries.take) as address:
+                told = routes(self.plan, receivers, pace, address)
+                with stack(where, files, pace, interval, told) as programs:
+                    yield programs, address.removeprefix("http://")
+
+    @property
+    def minute(self) -> float:
+        """Minutes of the fleet since the faults struck; less than 0 before."""
+        return (self.clock.index - self.start) / self._scrapes_a_minute
 
     def page(self, path: str) -> Page | None:
         """What a target answers now."""
@@ -137,13 +150,17 @@ class _Run:
             self.scenes, self.begin, {"origin": origin, "step": step}, data
         )
 
-    def play(self, programs: Stack, address: str) -> Proof:
-        """Health, the faults, and their mending, until everything has resolved."""
+    def start_clock(self, programs: Stack, address: str) -> None:
+        """Let every target be scraped, then time pass and rules be evaluated."""
         self.watch(0, len(self.scenes), "waiting for every target to be scraped")
         self._discover(programs, address)
         self._await_targets(programs)
         origin = self.clock.start(self.begin)
-        programs.load(_scaled(self.plan, Pace(self.pace, origin)))
+        programs.load(scaled(self.plan, Pace(self.pace, origin)))
+
+    def play(self, programs: Stack, address: str) -> Proof:
+        """Health, the faults, and their mending, until everything has resolved."""
+        self.start_clock(programs, address)
         while not self._over(firing := self._firing(programs)):
             self._discover(programs, address)
             self._mend(firing)
@@ -211,8 +228,7 @@ class _Run:
         now = self.clock.index
         done = sum(self._shown(scene, firing[number], now) for number, scene in enumerate(self.scenes))
         count = sum(map(len, firing.values()))
-        minutes = (now - self.start) / self._minute
-        self.watch(done, len(self.scenes), f"minute {minutes:.0f} of the faults, {count} alerts fire")
+        self.watch(done, len(self.scenes), f"minute {self.minute:.0f} of the faults, {count} alerts fire")
 
     def _check_pace(self, programs: Stack) -> None:
         """Raises ``Unreachable`` where Prometheus skips evaluations, so that times would be the machine's own."""

@@ -5,8 +5,10 @@ import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 from http import HTTPStatus
+from http.client import HTTPConnection, HTTPException
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import NamedTuple
+from urllib.parse import urlsplit
 
 from sre.findings import Finding, Refused
 
@@ -31,8 +33,8 @@ _UNKNOWN = Page(b"not here\n", TEXT, HTTPStatus.NOT_FOUND)
 Pages = Callable[[str], Page | None]
 """The page at a path, without what stands behind its question mark; None where there is none."""
 
-Post = Callable[[str, bytes], None]
-"""Takes what is posted to a path."""
+Post = Callable[[str, bytes], Page | None]
+"""Takes what is posted to a path, and may answer something."""
 
 
 def free_port() -> int:
@@ -40,6 +42,37 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind((HOST, 0))
         return int(probe.getsockname()[1])
+
+
+def usable_port(port: int) -> int:
+    """The port itself, or any free one for 0. Raises ``Refused`` where somebody has it."""
+    if not port:
+        return free_port()
+    with socket.socket() as probe:
+        # As servers ask for it: what a connection has left behind keeps nobody from listening.
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind((HOST, port))
+        except OSError as error:
+            raise Refused([_taken(port, error)]) from None
+    return port
+
+
+def ask(url: str, body: bytes | None = None, timeout: float = 10.0) -> bytes:
+    """What a page of the lab answers, or what is answered to a post; raises ``OSError`` where nobody does."""
+    parts = urlsplit(url)
+    connection = HTTPConnection(parts.netloc, timeout=timeout)
+    path = f"{parts.path}?{parts.query}" if parts.query else parts.path
+    try:
+        connection.request("GET" if body is None else "POST", path, body)
+        response = connection.getresponse()
+        if response.status != HTTPStatus.OK:
+            raise ConnectionError(f"{url} answers {response.status}")
+        return response.read()
+    except HTTPException as error:
+        raise ConnectionError(f"{url}: {error}") from None
+    finally:
+        connection.close()
 
 
 def listens(port: int) -> bool:
@@ -79,9 +112,13 @@ def _listen(port: int, handler: type[BaseHTTPRequestHandler]) -> _Server:
     try:
         return _Server((HOST, port), handler)
     except OSError as error:
-        where, why = f"{HOST}:{port}", "nothing could be asked there"
-        fix = "give another port with `--port`, or `--port 0` for any free one"
-        raise Refused([Finding(where, f"cannot be listened on: {error.strerror}", why, fix)]) from None
+        raise Refused([_taken(port, error)]) from None
+
+
+def _taken(port: int, error: OSError) -> Finding:
+    where, why = f"{HOST}:{port}", "nothing could be asked there"
+    fix = "give another port with `--port`, or `--port 0` for any free one"
+    return Finding(where, f"cannot be listened on: {error.strerror}", why, fix)
 
 
 def _handler(pages: Pages, post: Post | None) -> type[BaseHTTPRequestHandler]:
@@ -96,9 +133,7 @@ def _handler(pages: Pages, post: Post | None) -> type[BaseHTTPRequestHandler]:
 
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
-            if post:
-                post(self.path, body)
-            self._answer(Page(b"", TEXT) if post else _UNKNOWN)
+            self._answer((post(self.path, body) or Page(b"", TEXT)) if post else _UNKNOWN)
 
         def _answer(self, page: Page) -> None:
             if not page.status:

@@ -1,6 +1,7 @@
 """One pool of the fleet that is served: its replicas and cards, and the pages that they show."""
 
 from collections.abc import Callable, Mapping
+from functools import partial
 
 from sre.compile.plan import Plan
 from sre.compile.stand_in import StandIn
@@ -33,7 +34,10 @@ class Served:
         self.cards = pool.gpus.per_replica if pool.gpus and plan.fleet.gpu_exporter else 0
         count, limits, bounds = max(1, pool.replicas_min), stand_in.thresholds, stand_in.bounds
         usual = Shape(count, self.cards, limits, bounds, interval).usual
-        course = courses(happenings, usual, limits, (count, self.cards), interval)
+        self._laid_out = partial(
+            courses, usual=usual, thresholds=limits, shape=(count, self.cards), interval=interval
+        )
+        course = self._laid_out(happenings)
         self.seats = [
             Seat(
                 number,
@@ -44,6 +48,12 @@ class Served:
             for number in range(count)
         ]
         self._engine, self._node = self._pages(plan, pool)
+
+    def happen(self, happenings: tuple[Happening, ...]) -> None:
+        """Let these faults, and no others, come to pass from now on."""
+        course = self._laid_out(happenings)
+        for seat in self.seats:
+            seat.follow(course)
 
     def step(self, seconds: float) -> None:
         """Let time pass for every replica and card."""

@@ -198,16 +198,21 @@ def _copy(pool: Pool, fault: Fault, replicas: int) -> Pool:
 
     Where a fault hits all replicas alike, one with one card shows the same as several, in a fraction of the series.
     """
-    more: dict[str, object] = {"name": f"{pool.name}/{fault.name}", "model": f"{pool.model}/{fault.name}"}
     alike = any(step.set for step in fault.steps) and all(step.on == "pool" for step in fault.steps)
-    least, spare = min(pool.replicas_min, 1 if alike else replicas), pool.replicas_max - pool.replicas_min
+    own = {"name": f"{pool.name}/{fault.name}", "model": f"{pool.model}/{fault.name}"}
+    cards = 1 if alike and not _touches_cards(fault) else None
+    return sized(pool, 1 if alike else replicas, cards).model_copy(update=own)
+
+
+def sized(pool: Pool, replicas: int, cards: int | None = None) -> Pool:
+    """The pool with no more replicas than are simulated, and with so many cards in each; None: as many as it has."""
+    least, spare = min(pool.replicas_min, replicas), pool.replicas_max - pool.replicas_min
     if pool.gpus:
         count = Replicas(min=least, max=max(1, least) + spare)
-        each = 1 if alike and not _touches_cards(fault) else pool.gpus.per_replica
-        more["gpus"] = pool.gpus.model_copy(update={"replicas": count, "per_replica": each, "match": {}})
-    elif pool.min_replicas is not None:
-        more["min_replicas"] = least
-    return pool.model_copy(update=more)
+        each = pool.gpus.per_replica if cards is None else cards
+        gpus = pool.gpus.model_copy(update={"replicas": count, "per_replica": each, "match": {}})
+        return pool.model_copy(update={"gpus": gpus})
+    return pool if pool.min_replicas is None else pool.model_copy(update={"min_replicas": least})
 
 
 def _touches_cards(fault: Fault) -> bool:

@@ -9,7 +9,7 @@ from pathlib import Path
 
 from sre.compile.prometheus import dump
 from sre.findings import Unreachable
-from sre.lab.pages import HOST, free_port, listens
+from sre.lab.pages import HOST, listens, usable_port
 from sre.lab.programs import Program, running
 from sre.lab.scaling import Pace
 from sre.lab.targets import Place
@@ -22,11 +22,12 @@ _LOOKBACK, _RESEND = 300, 60
 
 @dataclass(frozen=True)
 class Stack:
-    """The running programs. ``server`` answers for the Prometheus."""
+    """The running programs. ``server`` answers for the Prometheus, ``alertmanager`` is an address."""
 
     folder: Path
     server: Server
     programs: tuple[Program, ...]
+    alertmanager: str
 
     def check(self) -> None:
         """Raise ``Unreachable`` where one of them has died."""
@@ -52,9 +53,19 @@ class Stack:
 
 
 @contextmanager
-def stack(where: Path, files: Mapping[str, str], pace: Pace, interval: int, routes: str) -> Iterator[Stack]:
-    """Both programs run until the block ends; nothing is scraped and no rule is loaded yet."""
-    port, alerts = free_port(), free_port()
+def stack(
+    where: Path,
+    files: Mapping[str, str],
+    pace: Pace,
+    interval: int,
+    routes: str,
+    ports: tuple[int, int] = (0, 0),
+) -> Iterator[Stack]:
+    """Both programs run until the block ends; nothing is scraped and no rule is loaded yet.
+
+    ``ports``: Prometheus' and Alertmanager's; 0 is any free one. Raises ``Refused`` where one cannot be had.
+    """
+    port, alerts = map(usable_port, ports)
     (where / "alertmanager.yml").write_text(routes, encoding="utf-8")
     (where / "prometheus.yml").write_text(
         dump(_configuration(pace, interval, alerts, port)), encoding="utf-8"
@@ -69,7 +80,7 @@ def stack(where: Path, files: Mapping[str, str], pace: Pace, interval: int, rout
         prometheus = started.enter_context(
             running("prometheus", _prometheus(files["prometheus"], port, pace), where, lambda: _ready(server))
         )
-        yield Stack(where, server, (prometheus, manager))
+        yield Stack(where, server, (prometheus, manager), f"http://{HOST}:{alerts}")
 
 
 def _ready(server: Server) -> bool:

@@ -11,6 +11,7 @@ import yaml
 from sre.compile.plan import Plan
 from sre.lab.pages import JSON, TEXT, Page
 from sre.lab.pool import Served, Work
+from sre.lab.targets import Place
 from sre.simulate.course import Happening
 from sre.units import format_duration
 
@@ -55,6 +56,17 @@ class World:
     def paths(self) -> tuple[str, ...]:
         """Every path that there is."""
         return tuple(self._paths)
+
+    def places(self) -> Iterator[Place]:
+        """Where a Prometheus scrapes it now; who has left is not among them."""
+        exporter = self.fleet.gpu_exporter
+        honor = bool(exporter and exporter.honor_labels)
+        for pool in self.pools:
+            for number, seat in enumerate(pool.seats):
+                if not seat.gone:
+                    yield Place(replica_path(pool, number), pool.plot.replica(number))
+                if pool.cards:
+                    yield Place(node_path(pool, number), pool.plot.exporter(number), honor)
 
     def _found(self) -> Iterator[tuple[str, Callable[[], Page | None]]]:
         yield "/", self._contents

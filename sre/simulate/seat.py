@@ -28,6 +28,11 @@ class Seat:
         self.cards: Cards | None = None
         self.gone = False
 
+    def follow(self, courses: Courses) -> None:
+        """Let something else come to pass from now on; what has been is not undone."""
+        self._course = courses[Place(self.number)]
+        self._cards = [(card, courses[Place(self.number, n)]) for n, (card, _) in enumerate(self._cards)]
+
     def step(self, seconds: float) -> None:
         """Let time pass, under what its course says of the time from now on."""
         replica, now = self.replica, self.replica.now
