@@ -19,9 +19,10 @@ from sre.fleet.receivers import Receivers
 from sre.lab.deliveries import pages
 from sre.lab.live import HEALTH, LATE, Run, scaled
 from sre.lab.pages import ask
+from sre.lab.parts import Part, always_open, sized
 from sre.lab.programs import find
 from sre.lab.scaling import Pace
-from sre.lab.scenes import Part, always_open, sized, stage
+from sre.lab.scenes import stage
 from sre.lab.sight import Sight, look
 from sre.lab.stack import Stack
 from sre.source import suggest

@@ -22,10 +22,11 @@ from sre.lab.history import History
 from sre.lab.live import scaled
 from sre.lab.opening import open_world
 from sre.lab.pages import Page, serve, usable_port
+from sre.lab.parts import Part, always_open
 from sre.lab.programs import find, folder
 from sre.lab.routes import routes
 from sre.lab.scaling import Pace
-from sre.lab.scenes import Part, always_open, stage
+from sre.lab.scenes import stage
 from sre.lab.stack import Stack, stack
 from sre.lab.targets import Place
 from sre.lab.world import World

@@ -20,10 +20,11 @@ from sre.lab.deliveries import Deliveries
 from sre.lab.history import History
 from sre.lab.judging import Judge
 from sre.lab.pages import Page, serve
+from sre.lab.parts import live_fleet, parts
 from sre.lab.programs import find, folder
 from sre.lab.routes import routes
 from sre.lab.scaling import Pace
-from sre.lab.scenes import Labels, Scene, live_fleet, parts, stage
+from sre.lab.scenes import Labels, Scene, stage
 from sre.lab.stack import Stack, stack
 from sre.lab.verdicts import Proof
 from sre.lab.virtual import Watch, always_firing, unshown
