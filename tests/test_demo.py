@@ -93,7 +93,8 @@ def test_a_demo_ends_with_the_page_that_the_on_call_gets(fleet: Path, tmp_path: 
         f"lab up {fleet}",
     ):
         assert said in output, said
-    assert "min before the fault  queue    0" in progress
+    assert "Paged as well" not in output
+    assert "min before the fault   queue    0" in progress
     assert "pending: LLMQueueUtilizationAnomaly" in progress
     assert all(character.isprintable() or character == "\n" for character in output + progress)
     assert running_in(temporary) == []

@@ -113,7 +113,7 @@ def _when(minute: float) -> str:
 
 def _line(sight: Sight) -> str:
     """One look in a line, numbers below each other."""
-    told = f"{_when(sight.minute):<24}queue {_count(sight.queue):>4}  running {_count(sight.running):>4}"
+    told = f"{_when(sight.minute):<25}queue {_count(sight.queue):>4}  running {_count(sight.running):>4}"
     states = {"pending": sight.pending if sight.minute > 0 else (), "firing": sight.firing}
     alerts = "".join(f"  {state}: {', '.join(names)}" for state, names in states.items() if names)
     return f"{told}  GPUs {_share(sight.utilization):>4}{alerts}"

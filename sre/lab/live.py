@@ -108,12 +108,13 @@ class Run:
     scenes: tuple[Scene, ...]
     pace: int
     watch: Watch
+    health: int = HEALTH
     deliveries: Deliveries = field(default_factory=Deliveries)
 
     def __post_init__(self) -> None:
         interval = int(self.plan.fleet.evaluation_interval)
         self.start = self.scenes[0].timeline.start
-        self.begin = self.start - HEALTH // interval
+        self.begin = self.start - self.health // interval
         self.clock = Clock(time.time, Pace(self.pace).real(interval), self.begin)
         self._scrapes_a_minute = 60 / interval
         self._by_path = {path: scene for scene in self.scenes for path in scene.targets}
