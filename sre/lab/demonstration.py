@@ -17,7 +17,7 @@ from sre.findings import Finding, Refused, Unreachable
 from sre.fleet import Fleet
 from sre.fleet.receivers import Receivers
 from sre.lab.deliveries import pages
-from sre.lab.live import LATE, Run, scaled
+from sre.lab.live import HEALTH, LATE, Run, scaled
 from sre.lab.pages import ask
 from sre.lab.parts import Part, always_open, sized
 from sre.lab.programs import find
@@ -33,8 +33,6 @@ PACE = 30
 _PAST = 100 * 60
 """Seconds that baselines read: theirs is an hour that ended half an hour ago."""
 _POLL = 0.5
-_HEALTH = 660
-"""Seconds of health that are scraped before the fault: rules ask what was ten minutes ago."""
 _LATE = 420
 """Seconds of the fleet beyond the promise, for routing and for a busy machine."""
 _AFTERWARDS = 180
@@ -120,8 +118,8 @@ def demonstrate(
     plan = make_plan(shown, catalogue, listed)
     interval = int(plan.fleet.evaluation_interval)
     scaled(plan, Pace(pace))
-    scenes = stage(plan, parts, _HEALTH // interval, 4 * LATE)
-    run = Run(plan, scenes, pace, lambda _done, _of, what: watch.doing(what), _HEALTH)
+    scenes = stage(plan, parts, HEALTH // interval, 4 * LATE)
+    run = Run(plan, scenes, pace, lambda _done, _of, what: watch.doing(what))
     with run.opened(files, receivers) as (programs, address):
         run.start_clock(programs, address)
         watch.ready(Addresses(f"http://{address}", programs.server.url, programs.alertmanager))

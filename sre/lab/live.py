@@ -37,8 +37,8 @@ LATE = 2
 """Scrapes that live time may be later than virtual time: one for the scrape that had just happened when the fault
 struck, one for the evaluation behind it."""
 
-HEALTH = 420
-"""Seconds of health that are scraped before the faults."""
+HEALTH = 660
+"""Seconds of health that are scraped before the faults: rules ask what was ten minutes ago."""
 _DISCOVERY = 12.0
 """Real seconds that Prometheus may take to see that a target has gone: it looks at its targets every five, twice."""
 _PATIENCE = 90.0
@@ -108,13 +108,12 @@ class Run:
     scenes: tuple[Scene, ...]
     pace: int
     watch: Watch
-    health: int = HEALTH
     deliveries: Deliveries = field(default_factory=Deliveries)
 
     def __post_init__(self) -> None:
         interval = int(self.plan.fleet.evaluation_interval)
         self.start = self.scenes[0].timeline.start
-        self.begin = self.start - self.health // interval
+        self.begin = self.start - HEALTH // interval
         self.clock = Clock(time.time, Pace(self.pace).real(interval), self.begin)
         self._scrapes_a_minute = 60 / interval
         self._by_path = {path: scene for scene in self.scenes for path in scene.targets}
