@@ -317,6 +317,40 @@ def test_labels_are_renamed_behind_an_aggregation_and_only_those_that_it_keeps(c
     assert vllm.expand("sum by (pool) (2 * @running)").startswith("sum by (pool) (2 * label_replace(")
 
 
+def test_a_cards_labels_are_renamed_behind_everything_and_its_bounds_are_asked_of_the_raw_series(
+    catalogue: Catalogue,
+) -> None:
+    """What is out of bounds is neither folded nor renamed; bounds of a difference stay those of the difference."""
+    cards = Exposure(catalogue.gpus["dcgm"], renames=(("uuid", "UUID", "(.+)"),), fold=("uuid", "mig"))
+    by = "max by (uuid, mig, UUID)"
+    assert cards.expand_late("@gpu_clock_events >= 8") == (
+        f"label_replace(({by} (DCGM_FI_DEV_CLOCKS_EVENT_REASONS >= 8)"
+        f' or {by} (DCGM_FI_DEV_CLOCK_THROTTLE_REASONS >= 8)), "uuid", "$1", "UUID", "(.+)")'
+    )
+    ecc = f"{by} (DCGM_FI_DEV_ECC_DBE_VOL_TOTAL"
+    for expr in ("1 - @gpu_ecc_double_bit > 0", "(@gpu_ecc_double_bit > 0 + 1)"):
+        raw = cards.expand_late(expr)
+        assert f"{ecc})" in raw, "a bound of something else was asked of the raw series"
+    assert f"{ecc} > 0 < 9)" in cards.expand_late("vector(1) and on (uuid) @gpu_ecc_double_bit > 0 < 9")
+    assert "on (uuid, UUID)" in cards.expand_late("vector(1) and on (uuid) @gpu_ecc_double_bit")
+
+
+def test_what_is_recorded_seldom_lets_every_alert_on_it_fire_in_time(catalogue: Catalogue) -> None:
+    """Two minutes between evaluations come on top of an alert's own patience, and of what it lets pass."""
+    plan = make_plan(fleet(), catalogue)
+    (seldom,) = [group for group in plan.groups if group.name == "llm-seldom"]
+    names = {rule.record for rule in seldom.rules if isinstance(rule, RecordRule)}
+    read = {
+        planned.alert.name: planned.alert
+        for planned in plan.alerts
+        for rule in planned.rules
+        if names & series_read(rule.expr)
+    }
+    assert {"GPUMemoryHigh", "GPUMemoryDegrading", "GPUUnderutilized"} <= read.keys()
+    for alert in read.values():
+        assert alert.for_ + seldom.interval + 60 <= alert.within, alert.name
+
+
 def test_a_record_that_does_not_parse_is_told_at_its_line(catalogue: Catalogue) -> None:
     """A slip in a catalogue of your own is a finding, never a traceback."""
     broken = {
