@@ -335,6 +335,23 @@ def test_a_cards_labels_are_renamed_behind_everything_and_its_bounds_are_asked_o
     assert "on (uuid, UUID)" in cards.expand_late("vector(1) and on (uuid) @gpu_ecc_double_bit")
 
 
+def test_a_cards_own_expression_may_name_its_labels_anywhere(catalogue: Catalogue) -> None:
+    """What a catalogue of your own asks of `uuid` or `mig` is asked of them, whatever the exporter calls them."""
+    raw = "max by (uuid, mig, UUID, GPU_I_ID) ("
+    at_once = f"max by (uuid, mig) (label_replace(label_replace({raw}"
+    texts = {
+        'label_replace(@gpu_power, "short", "$1", "uuid", "(.{8}).*")': f"label_replace({at_once}",
+        "sum without (mig) (@gpu_power)": f"sum without (mig) ({at_once}",
+        "max by(uuid,mig) (@gpu_power - 1)": f"label_replace(label_replace({raw}",
+    }
+    record = catalogue.records["gpu:power:watts"]
+    for text, begin in texts.items():
+        own = record.model_copy(update={"branches": (text,)})
+        plan = make_plan(fleet(), replace(catalogue, records=catalogue.records | {own.name: own}))
+        (expr,) = rules(plan)[own.name]
+        assert expr.removeprefix("max by (uuid, mig) (").startswith(begin), text
+
+
 def test_what_is_recorded_seldom_lets_every_alert_on_it_fire_in_time(catalogue: Catalogue) -> None:
     """Two minutes between evaluations come on top of an alert's own patience, and of what it lets pass."""
     plan = make_plan(fleet(), catalogue)

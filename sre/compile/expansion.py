@@ -24,7 +24,7 @@ from sre.promql import MATCHERS, STRING, all_of, quote
 
 _MACRO = re.compile(r"\$([a-z_]+)")
 _SUFFIX = re.compile(r"_(bucket|sum|count)$")
-_LABELS = re.compile(rf"{STRING}|\b(?P<word>by|on) \((?P<labels>[^()]*)\)")
+_LABELS = re.compile(rf"{STRING}|\b(?P<word>by|on)\s*\((?P<labels>[^()]*)\)")
 _BOUNDS = r"(?:\s*(?:>=|<=|==|!=|>|<)\s*-?[0-9][0-9.e]*)+(?=\s*(?:$|[),]|(?:and|or|unless)\b))"
 """Comparisons of a signal with numbers, and nothing behind them that binds closer."""
 _ALONE = re.compile(r"(?:^|[(,]|\b(?:and|or|unless)(?: on \([^()]*\))?)\s*$")
@@ -76,7 +76,8 @@ class Exposure:
         def wide(found: re.Match[str]) -> str:
             if not found["word"]:
                 return found[0]
-            return f"{found['word']} ({', '.join(self._widened(found['labels'].split(', ')))})"
+            labels = (label.strip() for label in found["labels"].split(","))
+            return f"{found['word']} ({', '.join(self._widened(labels))})"
 
         return _LABELS.sub(wide, expr)
 
