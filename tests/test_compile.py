@@ -311,7 +311,7 @@ def test_labels_are_renamed_behind_an_aggregation_and_only_those_that_it_keeps(c
     renames = (("pool", "job", "(.+)"), ("host", "instance", "(.+)"))
     vllm = Exposure(catalogue.engines["vllm"], renames=renames)
     assert vllm.expand("sum by (pool, le) (rate(@ttft_bucket[5m]))") == (
-        "sum by (pool, le) (label_replace(sum by (pool, le, job) "
+        "sum by (pool, le) (label_replace(sum by (le, job) "
         '(rate(vllm:time_to_first_token_seconds_bucket[5m])), "pool", "$1", "job", "(.+)"))'
     )
     assert vllm.expand("sum by (pool) (2 * @running)").startswith("sum by (pool) (2 * label_replace(")
@@ -337,7 +337,7 @@ def test_a_cards_labels_are_renamed_behind_everything_and_its_bounds_are_asked_o
 
 def test_a_cards_own_expression_may_name_its_labels_anywhere(catalogue: Catalogue) -> None:
     """What a catalogue of your own asks of `uuid` or `mig` is asked of them, whatever the exporter calls them."""
-    raw = "max by (uuid, mig, UUID, GPU_I_ID) ("
+    raw = "max by (uuid, UUID, GPU_I_ID) ("
     at_once = f"max by (uuid, mig) (label_replace(label_replace({raw}"
     texts = {
         'label_replace(@gpu_power, "short", "$1", "uuid", "(.{8}).*")': f"label_replace({at_once}",
@@ -466,3 +466,15 @@ def test_prometheus_finds_the_targets_and_cards_of_hostile_names(
         "group by (pool, uuid) (gpu:claim:info)": [{"pool": name, "uuid": n} for n, name in numbered],
     }
     assert not asked(tmp_path, make_plan(fleet(pools), catalogue), [*targets, *exposed], answers)
+
+
+def test_a_restarted_exporter_leaves_every_card_its_pool(catalogue: Catalogue, tmp_path: Path) -> None:
+    """For a while a card is there twice, under two names of its exporter's pod, and still held by one engine."""
+    engine = written("up", {"job": "chat", "namespace": "llm", "pod": "chat-0"})
+    card = {"UUID": "GPU-1", "exported_namespace": "llm", "exported_pod": "chat-0", "Hostname": "node"}
+    shown = [
+        written("DCGM_FI_DEV_GPU_TEMP", {**card, "pod": pod, "instance": address})
+        for pod, address in (("dcgm-a", "10.0.0.1:9400"), ("dcgm-b", "10.0.0.2:9400"))
+    ]
+    answers = {"group by (pool, uuid) (gpu:card:info)": [{"pool": "chat", "uuid": "GPU-1"}]}
+    assert not asked(tmp_path, make_plan(fleet(), catalogue), [engine, *shown], answers)
