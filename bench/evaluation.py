@@ -29,9 +29,6 @@ from sre.compile.plan import Plan
 from sre.compile.planning import make_plan
 from sre.compile.prometheus import group_data
 
-HURRY = 2
-"""How many times as often as compiled: what one evaluation costs does not depend on it, and the bench is done
-sooner."""
 TARGET = 3.0
 """Seconds: a tenth of the interval."""
 
@@ -75,7 +72,7 @@ def plan_of(folder: Path, replicas: int) -> Plan:
     return make_plan(inputs.fleet, inputs.catalogue, inputs.listed)
 
 
-def measure(cards: int, rounds: int, ahead: int) -> Result:
+def measure(cards: int, rounds: int, ahead: int, hurry: int) -> Result:
     """Load a fleet of so many cards into a fresh Prometheus and watch it evaluate."""
     with tempfile.TemporaryDirectory(prefix="evaluation-") as name:
         folder, replicas = Path(name), cards // exposed.CARDS
@@ -86,18 +83,18 @@ def measure(cards: int, rounds: int, ahead: int) -> Result:
             writer = Writer(server.url, server.session)
             write_raw(writer, replicas, read, begin, ahead)
             write_recorded(writer, plan, read, begin)
-            server.load(rules_file(folder, plan))
+            server.load(rules_file(folder, plan, hurry))
             seen = list(watch(server, rounds, begin + ahead))
             shares = {group.name: STEP / group.interval for group in plan.groups}
             series = int(server.metric("prometheus_tsdb_head_series"))
             missed = server.metric("prometheus_rule_group_iterations_missed_total")
-            return summary(cards, series, seen, shares, server.peak, missed)
+            return summary(cards, series, seen, shares, hurry, server.peak, missed)
 
 
-def rules_file(folder: Path, plan: Plan) -> Path:
+def rules_file(folder: Path, plan: Plan, hurry: int) -> Path:
     """All groups, hurried alike."""
     path = folder / "rules.yaml"
-    groups = [{**group_data(group), "interval": f"{group.interval // HURRY}s"} for group in plan.groups]
+    groups = [{**group_data(group), "interval": f"{group.interval // hurry}s"} for group in plan.groups]
     path.write_text(yaml.safe_dump({"groups": groups}, sort_keys=False))
     return path
 
@@ -131,12 +128,18 @@ def _finished(server: Prometheus, until: float) -> dict[str, dict]:
         groups = {g["name"]: g for g in server.get("/api/v1/rules").json()["data"]["groups"]}
         if groups and all(group["evaluationTime"] for group in groups.values()):
             return groups
-        time.sleep(STEP / HURRY / 4)
+        time.sleep(STEP / 8)
     raise SystemExit("Loading and measuring took longer than the samples reach: try a greater --ahead.")
 
 
 def summary(
-    cards: int, series: int, seen: list[Look], shares: dict[str, float], peak: float, missed: float
+    cards: int,
+    series: int,
+    seen: list[Look],
+    shares: dict[str, float],
+    hurry: int,
+    peak: float,
+    missed: float,
 ) -> Result:
     """Medians over the looks."""
     rules, groups, names = defaultdict(list), defaultdict(list), dict[_RULE, str]()
@@ -148,7 +151,7 @@ def summary(
                     raise SystemExit(f"{rule['name']} fails: {rule.get('lastError')}")
                 rules[group["name"], place].append(rule["evaluationTime"])
                 names[group["name"], place] = rule["name"]
-    intervals = (seen[-1].at - seen[0].at) / STEP * HURRY
+    intervals = (seen[-1].at - seen[0].at) / STEP * hurry
     return Result(
         cards,
         series,
@@ -208,11 +211,14 @@ def main() -> None:
     parser.add_argument("--cards", type=int, nargs="+", default=[1000, 10000], help="sizes of the fleet")
     parser.add_argument("--rounds", type=int, default=3, help="of two minutes' groups: the median is shown")
     parser.add_argument("--ahead", type=int, default=900, help="seconds of samples beyond the beginning")
+    parser.add_argument(
+        "--hurry", type=int, default=2, help="times as often as compiled: done sooner, costs alike"
+    )
     parser.add_argument("--rows", type=int, default=10, help="rules shown, dearest first")
     asked = parser.parse_args()
     # A plain end leaves neither a process nor a folder behind.
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
-    results = [measure(cards, asked.rounds, asked.ahead) for cards in sorted(asked.cards)]
+    results = [measure(cards, asked.rounds, asked.ahead, asked.hurry) for cards in sorted(asked.cards)]
     print(table(results, asked.rows))
     print(
         f"\nMedians of {asked.rounds + 1} looks; load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores."

@@ -311,10 +311,61 @@ def test_labels_are_renamed_behind_an_aggregation_and_only_those_that_it_keeps(c
     renames = (("pool", "job", "(.+)"), ("host", "instance", "(.+)"))
     vllm = Exposure(catalogue.engines["vllm"], renames=renames)
     assert vllm.expand("sum by (pool, le) (rate(@ttft_bucket[5m]))") == (
-        "sum by (pool, le) (label_replace(sum by (pool, le, job) "
+        "sum by (pool, le) (label_replace(sum by (le, job) "
         '(rate(vllm:time_to_first_token_seconds_bucket[5m])), "pool", "$1", "job", "(.+)"))'
     )
     assert vllm.expand("sum by (pool) (2 * @running)").startswith("sum by (pool) (2 * label_replace(")
+
+
+def test_a_cards_labels_are_renamed_behind_everything_and_its_bounds_are_asked_of_the_raw_series(
+    catalogue: Catalogue,
+) -> None:
+    """What is out of bounds is neither folded nor renamed; bounds of a difference stay those of the difference."""
+    cards = Exposure(catalogue.gpus["dcgm"], renames=(("uuid", "UUID", "(.+)"),), fold=("uuid", "mig"))
+    by = "max by (uuid, mig, UUID)"
+    assert cards.expand_late("@gpu_clock_events >= 8") == (
+        f"label_replace(({by} (DCGM_FI_DEV_CLOCKS_EVENT_REASONS >= 8)"
+        f' or {by} (DCGM_FI_DEV_CLOCK_THROTTLE_REASONS >= 8)), "uuid", "$1", "UUID", "(.+)")'
+    )
+    ecc = f"{by} (DCGM_FI_DEV_ECC_DBE_VOL_TOTAL"
+    for expr in ("1 - @gpu_ecc_double_bit > 0", "(@gpu_ecc_double_bit > 0 + 1)"):
+        raw = cards.expand_late(expr)
+        assert f"{ecc})" in raw, "a bound of something else was asked of the raw series"
+    assert f"{ecc} > 0 < 9)" in cards.expand_late("vector(1) and on (uuid) @gpu_ecc_double_bit > 0 < 9")
+    assert "on (uuid, UUID)" in cards.expand_late("vector(1) and on (uuid) @gpu_ecc_double_bit")
+
+
+def test_a_cards_own_expression_may_name_its_labels_anywhere(catalogue: Catalogue) -> None:
+    """What a catalogue of your own asks of `uuid` or `mig` is asked of them, whatever the exporter calls them."""
+    raw = "max by (uuid, UUID, GPU_I_ID) ("
+    at_once = f"max by (uuid, mig) (label_replace(label_replace({raw}"
+    texts = {
+        'label_replace(@gpu_power, "short", "$1", "uuid", "(.{8}).*")': f"label_replace({at_once}",
+        "sum without (mig) (@gpu_power)": f"sum without (mig) ({at_once}",
+        "max by(uuid,mig) (@gpu_power - 1)": f"label_replace(label_replace({raw}",
+    }
+    record = catalogue.records["gpu:power:watts"]
+    for text, begin in texts.items():
+        own = record.model_copy(update={"branches": (text,)})
+        plan = make_plan(fleet(), replace(catalogue, records=catalogue.records | {own.name: own}))
+        (expr,) = rules(plan)[own.name]
+        assert expr.removeprefix("max by (uuid, mig) (").startswith(begin), text
+
+
+def test_what_is_recorded_seldom_lets_every_alert_on_it_fire_in_time(catalogue: Catalogue) -> None:
+    """Two minutes between evaluations come on top of an alert's own patience, and of what it lets pass."""
+    plan = make_plan(fleet(), catalogue)
+    (seldom,) = [group for group in plan.groups if group.name == "llm-seldom"]
+    names = {rule.record for rule in seldom.rules if isinstance(rule, RecordRule)}
+    read = {
+        planned.alert.name: planned.alert
+        for planned in plan.alerts
+        for rule in planned.rules
+        if names & series_read(rule.expr)
+    }
+    assert {"GPUMemoryHigh", "GPUMemoryDegrading", "GPUUnderutilized"} <= read.keys()
+    for alert in read.values():
+        assert alert.for_ + seldom.interval + 60 <= alert.within, alert.name
 
 
 def test_a_record_that_does_not_parse_is_told_at_its_line(catalogue: Catalogue) -> None:
@@ -415,3 +466,15 @@ def test_prometheus_finds_the_targets_and_cards_of_hostile_names(
         "group by (pool, uuid) (gpu:claim:info)": [{"pool": name, "uuid": n} for n, name in numbered],
     }
     assert not asked(tmp_path, make_plan(fleet(pools), catalogue), [*targets, *exposed], answers)
+
+
+def test_a_restarted_exporter_leaves_every_card_its_pool(catalogue: Catalogue, tmp_path: Path) -> None:
+    """For a while a card is there twice, under two names of its exporter's pod, and still held by one engine."""
+    engine = written("up", {"job": "chat", "namespace": "llm", "pod": "chat-0"})
+    card = {"UUID": "GPU-1", "exported_namespace": "llm", "exported_pod": "chat-0", "Hostname": "node"}
+    shown = [
+        written("DCGM_FI_DEV_GPU_TEMP", {**card, "pod": pod, "instance": address})
+        for pod, address in (("dcgm-a", "10.0.0.1:9400"), ("dcgm-b", "10.0.0.2:9400"))
+    ]
+    answers = {"group by (pool, uuid) (gpu:card:info)": [{"pool": "chat", "uuid": "GPU-1"}]}
+    assert not asked(tmp_path, make_plan(fleet(), catalogue), [engine, *shown], answers)

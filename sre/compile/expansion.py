@@ -24,7 +24,7 @@ from sre.promql import MATCHERS, STRING, all_of, quote
 
 _MACRO = re.compile(r"\$([a-z_]+)")
 _SUFFIX = re.compile(r"_(bucket|sum|count)$")
-_LABELS = re.compile(rf"{STRING}|\b(?P<word>by|on) \((?P<labels>[^()]*)\)")
+_LABELS = re.compile(rf"{STRING}|\b(?P<word>by|on)\s*\((?P<labels>[^()]*)\)")
 _BOUNDS = r"(?:\s*(?:>=|<=|==|!=|>|<)\s*-?[0-9][0-9.e]*)+(?=\s*(?:$|[),]|(?:and|or|unless)\b))"
 """Comparisons of a signal with numbers, and nothing behind them that binds closer."""
 _ALONE = re.compile(r"(?:^|[(,]|\b(?:and|or|unless)(?: on \([^()]*\))?)\s*$")
@@ -49,13 +49,15 @@ Rename = tuple[str, str, str]
 class Exposure:
     """One binding as one fleet sees it: which targets, and which labels to rename on the way in.
 
-    ``fold`` are labels to which a signal is folded, to its greatest value, that no aggregation stands around.
+    ``fold`` are labels to which a signal is folded, to its greatest value, that no aggregation stands around;
+    ``card`` are those that tell cards apart.
     """
 
     binding: Binding
     matcher: str = ""
     renames: tuple[Rename, ...] = ()
     fold: tuple[str, ...] = ()
+    card: tuple[str, ...] = CARD
 
     def only(self, labels: Mapping[str, str]) -> Self:
         """The same for those of its series alone that have these labels."""
@@ -67,7 +69,7 @@ class Exposure:
 
     def expand_late(self, expr: str, macros: Mapping[str, str] = MappingProxyType({})) -> str:
         """The same with the labels renamed behind everything; nothing but signals may be read in it."""
-        raw = replace(self, renames=(), fold=self._widened(self.fold))
+        raw = replace(self, renames=(), fold=self._widened(self.fold), card=self._widened(self.card))
         return rename(raw.expand(self._wide(expr), macros), self.renames)
 
     def _wide(self, expr: str) -> str:
@@ -76,14 +78,21 @@ class Exposure:
         def wide(found: re.Match[str]) -> str:
             if not found["word"]:
                 return found[0]
-            return f"{found['word']} ({', '.join(self._widened(found['labels'].split(', ')))})"
+            labels = (label.strip() for label in found["labels"].split(","))
+            return f"{found['word']} ({', '.join(self._widened(labels))})"
 
         return _LABELS.sub(wide, expr)
 
     def _widened(self, labels: Iterable[str]) -> tuple[str, ...]:
-        """The labels, and behind them the raw ones that they are made of."""
-        known = tuple(labels)
-        return tuple(dict.fromkeys((*known, *(old for to, old, _ in self.renames if to in known))))
+        """Raw labels behind these. A raw one that is written over is left out, unless it is a spelling of the same.
+
+        Series that differ in nothing else, as before and after an exporter's restart, would be renamed to one and
+        the same, which servers refuse.
+        """
+        asked = tuple(labels)
+        renames = [(to, old) for to, old, _ in self.renames if to in asked]
+        made = {to for to, _ in renames if to not in self.binding.labels.get(to, ())}
+        return tuple(dict.fromkeys((*(x for x in asked if x not in made), *(old for _, old in renames))))
 
     def _expanded(self, token: re.Match[str], macros: Mapping[str, str]) -> str:
         if not token["signal"]:
@@ -118,7 +127,7 @@ class Exposure:
         renames = [r for r in self.renames if r[0] in by]
         narrow = f"{aggregation} by ({', '.join(self._widened(by))})"
         # `or` is dear over raw labels. A card shows under one name at a time, and a group is 1 whoever is in it.
-        if aggregation == "group" or (aggregation in ("max", "min") and {*CARD} <= {*by}):
+        if aggregation == "group" or (aggregation in ("max", "min") and {*self.card} <= {*by}):
             found = " or ".join(self._scaled(narrow, source, reading) for source in sources)
             found = f"({found})" if len(sources) > 1 and not renames else found
         else:

@@ -20,7 +20,9 @@ from sre.fleet import Fleet
 from sre.promql import all_of, one_of, replacement
 from sre.units import format_number
 
-_AGGREGATES = re.compile(r"\bby \(")
+_AGGREGATES = re.compile(r"\bby\s*\(")
+_NAMES_LABELS = re.compile(r'"(?:uuid|mig)"|\b(?:without|ignoring|group_left|group_right)\b')
+"""What asks for the labels of a card by their new names in another way than `by` and `on` do."""
 
 PLATFORM = "platform"
 """The team that is paged for what belongs to no pool."""
@@ -142,12 +144,13 @@ class Recorder:
 def _expanded(record: Record, branch: str, exposure: Exposure, macros: dict[str, str]) -> str:
     """What is told per card is folded to the card before anything is done with it; who aggregates has reasons.
 
-    Labels are renamed behind all that, but for what reads recorded series: these have the new labels.
+    Labels are renamed behind all that, but where something needs the new ones at once, as recorded series do.
     """
     if not record.per:
         return exposure.expand(branch, macros)
     cards = exposure if _AGGREGATES.search(branch) else replace(exposure, fold=CARD)
-    return cards.expand(branch, macros) if references.series(branch) else cards.expand_late(branch, macros)
+    at_once = references.series(branch) or _NAMES_LABELS.search(branch)
+    return cards.expand(branch, macros) if at_once else cards.expand_late(branch, macros)
 
 
 def _reads(record: Record) -> set[str]:
