@@ -91,8 +91,12 @@ def publish(fleet: Fleet, catalogue: Catalogue, drawn: Iterable[PoolDay], fired:
 
 
 def check(fleet: Fleet, catalogue: Catalogue, baseline: Path) -> int:
-    """Rerun a few days of the file, and say what is worse."""
-    known = tuple(pair for pair in results.read(baseline) if pair[0].number in CHECKED)
+    """Rerun a few days of the file, and say what is worse; 2 where there is nothing to compare with."""
+    known = results.read(baseline) if baseline.exists() else ()
+    known = tuple(pair for pair in known if pair[0].number in CHECKED)
+    if not known:
+        say(f"{baseline.name} holds none of the days that are compared: run `make quality` first")
+        return 2
     batch = tuple(day for day, _ in known)
     with tempfile.TemporaryDirectory() as folder:
         file = write(batch, fleet, catalogue, Path(folder))
