@@ -39,7 +39,7 @@ FLEET = {
 MINUTE, STEP = 60_000, 30_000
 BEGIN = (int(time.time()) // 3600 - 5) * 3_600_000
 END = BEGIN + 180 * MINUTE
-PILES, HOLE = (range(60, 80), range(90, 100)), range(120, 150)
+PILES, HOLE = (range(50, 70), range(90, 100)), range(120, 150)
 """Minutes in which 80 requests wait, and in which nothing was scraped."""
 
 
@@ -115,15 +115,15 @@ def words(picture):
 
 class TestKnownHours:
     def test_firings_minutes_flaps_and_pages(self, backtest, prometheus):
-        """Two piles of 20 and 10 minutes, ten minutes apart, page twice, and the second is a flap."""
+        """Two piles of 20 and 10 minutes, twenty minutes apart, page twice, and the second is a flap."""
         code, rows, _ = backtest(prometheus)
         covered = (361 - 59) * STEP
         assert row(rows, "LLMQueueDepthHigh", "chat-70b") == {
             "alert": "LLMQueueDepthHigh",
             "pool": "chat-70b",
             "firings": 2,
-            # Two minutes later, by `for`, and two longer, by `keep_firing_for`.
-            "minutes": 30.0,
+            # Two minutes later, by `for`, and ten longer, by `keep_firing_for`.
+            "minutes": 46.0,
             "flaps": 1,
             "pages_per_week": round(2 * 7 * 86_400_000 / covered, 2),
         }
