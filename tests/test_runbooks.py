@@ -269,8 +269,8 @@ def test_hostile_labels_stay_values_in_a_query():
 def test_a_page_shows_the_limits_of_each_pool(catalogue):
     """The table holds the fleet's own numbers, and a dash where a pool has no such promise."""
     page = pages(catalogue)["LLMInterTokenLatencyHigh"]
-    assert "| chat-70b | 80ms | 10 |" in page
-    assert "| extract-8b | - | 10 |" in page
+    assert "| chat-70b | 80ms | 20 |" in page
+    assert "| extract-8b | - | 20 |" in page
     assert "| extract-8b | 200 |" in pages(catalogue)["LLMQueueDepthHigh"]
 
 
