@@ -19,7 +19,7 @@ from sre.findings import Finding, Refused, errors
               help="Only this alert or this fault; may be given several times.")  # fmt: skip
 @click.option("--live", is_flag=True,
               help="In a real Prometheus and Alertmanager on loopback, which deliver to a webhook.")  # fmt: skip
-@click.option("--pace", type=click.IntRange(1, 300), default=60, show_default=True,
+@click.option("--pace", type=click.IntRange(1, 300), default=75, show_default=True,
               help="With --live: seconds of the fleet in one second.")  # fmt: skip
 @click.option("--json", "output", metavar="FILE", type=click.Path(dir_okay=False, path_type=Path),
               help="Write the verdicts there as well, as a JSON array.")  # fmt: skip

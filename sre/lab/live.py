@@ -30,8 +30,8 @@ from sre.lab.verdicts import Proof
 from sre.lab.virtual import Watch, always_firing, unshown
 from sre.lab.wanted import Wanted
 
-PACE = 60
-"""Lab seconds in a real one: a scrape every half second where the fleet has one every thirty."""
+PACE = 75
+"""Lab seconds in a real one: a scrape every 0.4 s where the fleet has one every thirty. The example takes 100 s on two cores."""
 
 LATE = 2
 """Scrapes that live time may be later than virtual time: one for the scrape that had just happened when the fault
