@@ -31,7 +31,7 @@ from sre.lab.virtual import Watch, always_firing, unshown
 from sre.lab.wanted import Wanted
 
 PACE = 75
-"""Lab seconds in a real one: a scrape every 0.4 s where the fleet has one every thirty. The example takes 100 s on two cores."""
+"""Lab seconds in a real one: a scrape every 0.4 s for one every thirty. On two cores the example takes 100 s."""
 
 LATE = 2
 """Scrapes that live time may be later than virtual time: one for the scrape that had just happened when the fault
