@@ -127,7 +127,7 @@ class Run:
             self.backfill(files["promtool"], where)
             with serve(self.page, post=self.deliveries.take) as address:
                 told = routes(self.plan, receivers, pace, address)
-                with stack(where, files, pace, interval, told) as programs:
+                with stack(where, files, pace, interval, told) as programs, _last_words(programs):
                     yield programs, address.removeprefix("http://")
 
     @property
@@ -239,6 +239,17 @@ class Run:
         if missed > _MISSED:
             what = f"it skips {missed:.0%} of the evaluations of a rule group"
             raise Unreachable([_busy(what, int(self.pace * (1 - missed) ** 2))])
+
+
+@contextmanager
+def _last_words(programs: Stack) -> Iterator[None]:
+    """A program that dies hangs up first: its own end says more than the broken connection."""
+    try:
+        yield
+    except Unreachable:
+        time.sleep(_POLL)
+        programs.check()
+        raise
 
 
 def _busy(what: str, most: int) -> Finding:
