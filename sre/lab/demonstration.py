@@ -17,6 +17,7 @@ from sre.findings import Finding, Refused, Unreachable
 from sre.fleet import Fleet
 from sre.fleet.receivers import Receivers
 from sre.lab.deliveries import pages
+from sre.lab.history import PAST
 from sre.lab.live import HEALTH, LATE, Run, scaled
 from sre.lab.pages import ask
 from sre.lab.parts import Part, always_open, sized
@@ -30,8 +31,6 @@ from sre.source import suggest
 PACE = 30
 """Seconds of the fleet in one second: the whole case takes less than a minute."""
 
-_PAST = 100 * 60
-"""Seconds that baselines read: theirs is an hour that ended half an hour ago."""
 _POLL = 0.5
 _LATE = 420
 """Seconds of the fleet beyond the promise, for routing and for a busy machine."""
@@ -130,7 +129,7 @@ def _parts(fleet: Fleet, catalogue: Catalogue, listed: frozenset[str] | None, ca
     plan = make_plan(always_open(fleet), catalogue, listed)
     for pool in plan.fleet.pools:
         fault = case.fault if pool.name == case.pool else catalogue.faults["healthy"]
-        past = fault.model_copy(update={"history": max(fault.history, _PAST)})
+        past = fault.model_copy(update={"history": max(fault.history, PAST)})
         replicas = StandIn(plan, pool).whole.shape.replicas
         seconds = case.proven.alert.within + late(int(plan.fleet.evaluation_interval))
         yield Part(past, sized(pool, replicas), pool.name, seconds)
@@ -160,13 +159,7 @@ class _Course:
 
     def _see(self) -> None:
         self.programs.check()
-        try:
-            self.watch.seen(look(self.programs.server, self.case.pool, self.run.minute))
-        except Unreachable:
-            # A server that has just died is asked in vain; that it died, and how, says more.
-            time.sleep(_POLL)
-            self.programs.check()
-            raise
+        self.watch.seen(look(self.programs.server, self.case.pool, self.run.minute))
         time.sleep(_POLL)
 
     def _delivered(self) -> tuple[str, dict[str, str], dict[str, str]] | None:

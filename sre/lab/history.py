@@ -7,7 +7,7 @@ evaluates the compiled rules themselves in virtual time.
 import os
 import re
 import subprocess
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
@@ -24,6 +24,8 @@ from sre.simulate.site import series
 from sre.simulate.story import Place, Stretch, Timeline
 from sre.units import format_duration
 
+PAST = 100 * 60
+"""Seconds that baselines read: theirs is an hour that ended half an hour ago."""
 _STEADY = 4500
 """Seconds after which every window but the baselines' own is full."""
 _SELDOM = 4
@@ -37,50 +39,41 @@ Recorded = tuple[tuple[tuple[str, str], ...], float]
 
 
 class History:
-    """The healthy past of scenes whose faults ask for one. ``promtool`` is the program's file."""
+    """The healthy past of scenes whose faults ask for one, for a Prometheus that keeps its data in ``where``/data.
+
+    ``promtool`` is the program's file.
+    """
 
     def __init__(self, plan: Plan, promtool: str, where: Path) -> None:
-        self._plan, self._promtool, self._where = plan, promtool, where
+        self._plan, self._promtool, self._where, self._data = plan, promtool, where / "past", where / "data"
         self._known: dict[tuple[object, ...], tuple[Scene, tuple[Recorded, ...]]] = {}
 
     def write(
-        self,
-        scenes: Iterable[Scene],
-        begin: int,
-        times: Mapping[str, Decimal],
-        data: Path,
-        scraped: bool = True,
+        self, scenes: Iterable[Scene], begin: int, now: float, step: Decimal, scraped: bool = True
     ) -> None:
-        """Blocks with everything up to the scrape ``begin``, in the folder ``data`` of a Prometheus.
+        """Blocks with everything up to the scrape ``begin``, which is at the Unix time ``now``.
 
-        ``times``: the Unix time of scrape 0 (``origin``) and real seconds between two (``step``). Without
-        ``scraped`` only what the rules recorded.
+        ``step`` are the real seconds between two scrapes. Without ``scraped`` only what the rules recorded.
         """
-        lines = dict[str, list[str]]()
+        self._where.mkdir()
+        self._data.mkdir()
+        origin, lines = Decimal(f"{now:.3f}") - begin * step, dict[str, list[str]]()
         for scene in scenes:
             if scene.timeline.dawn < begin:
-                self._collect(scene, begin, times, lines, scraped)
+                moments = [f"{origin + index * step:.3f}" for index in range(scene.timeline.dawn, begin)]
+                self._collect(scene, moments, lines, scraped)
         if lines:
             text = "".join(
                 f"# TYPE {name} unknown\n{''.join(found)}" for name, found in sorted(lines.items())
             )
             page = self._where / "history.om"
             page.write_text(text + "# EOF\n", encoding="utf-8")
-            self._run("tsdb", "create-blocks-from", "openmetrics", str(page), str(data))
+            self._run("tsdb", "create-blocks-from", "openmetrics", str(page), str(self._data))
             page.unlink()
 
-    def _collect(
-        self,
-        scene: Scene,
-        begin: int,
-        times: Mapping[str, Decimal],
-        lines: dict[str, list[str]],
-        scraped: bool,
-    ) -> None:
+    def _collect(self, scene: Scene, moments: list[str], lines: dict[str, list[str]], scraped: bool) -> None:
+        """``moments`` are Unix times of the scrapes from the scene's dawn on."""
         quiet = scene.timeline.start - scene.part.fault.quiet // scene.interval
-        moments = [
-            f"{times['origin'] + index * times['step']:.3f}" for index in range(scene.timeline.dawn, begin)
-        ]
         for name, samples in self._scraped(scene) if scraped else ():
             found = lines.setdefault(name.partition("{")[0], [])
             for index, moment in enumerate(moments, scene.timeline.dawn):

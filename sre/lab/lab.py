@@ -13,12 +13,12 @@ from pathlib import Path
 from sre.catalogue.model import Catalogue
 from sre.compile.plan import Plan
 from sre.compile.planning import make_plan
-from sre.findings import Finding, Unreachable
+from sre.findings import Finding
 from sre.fleet import Fleet
 from sre.fleet.receivers import Receivers
 from sre.lab.breakage import Breakage
 from sre.lab.deliveries import Deliveries
-from sre.lab.history import History
+from sre.lab.history import PAST, History
 from sre.lab.live import scaled
 from sre.lab.opening import open_world
 from sre.lab.pages import Page, serve, usable_port
@@ -34,9 +34,6 @@ from sre.lab.world import World
 PACE = 30
 """Seconds of the fleet in one second: an alert that takes a quarter of an hour takes half a minute, and one
 processor carries the fleet of the example."""
-
-PAST = 100 * 60
-"""Seconds of the past that baselines read: theirs is an hour that ended half an hour ago."""
 
 _STEPS = 3
 """Steps of the fleet between two scrapes: each scrape finds another one."""
@@ -84,7 +81,9 @@ class Lab:
         """Let every target be scraped, then time pass and rules be evaluated."""
         watch("waiting for Prometheus to scrape every target")
         self._discover()
-        self._await_scrapes()
+        what = f"after {_PATIENCE:g} s it has not scraped all {len(self._shown)} targets"
+        why, fix = "alerts would be judged on half a fleet", "try again while the machine is less busy"
+        self.programs.await_scrapes(len(self._shown), _PATIENCE, Finding("prometheus", what, why, fix))
         self._begun = time.time() - self.world.now / self.pace
         origin = Decimal(f"{self._begun:.3f}")
         self.programs.load(scaled(self.plan, Pace(self.pace, origin)))
@@ -117,19 +116,6 @@ class Lab:
         if places != self._shown:
             self.programs.discover(places, self.world.url.removeprefix("http://"))
             self._shown = places
-
-    def _await_scrapes(self) -> None:
-        end = time.monotonic() + _PATIENCE
-        while sum(one.value for one in self.programs.server.query('sum(up{job!="lab"})')) < len(self._shown):
-            self.programs.check()
-            if time.monotonic() > end:
-                what = f"after {_PATIENCE:g} s it has not scraped all {len(self._shown)} targets"
-                why, fix = (
-                    "alerts would be judged on half a fleet",
-                    "try again while the machine is less busy",
-                )
-                raise Unreachable([Finding("prometheus", what, why, fix)])
-            time.sleep(_POLL)
 
 
 @contextmanager
@@ -174,13 +160,8 @@ def opened(setup: Setup, watch: Watch, path: str | None = None) -> Iterator[Lab]
 
 def _backfill(plan: Plan, pace: Pace, promtool: str, where: Path) -> None:
     """What the rules recorded of a healthy past, in Prometheus' data folder."""
-    past, data = where / "past", where / "data"
-    past.mkdir()
-    data.mkdir()
     interval = int(plan.fleet.evaluation_interval)
     health = plan.catalogue.faults["healthy"].model_copy(update={"history": PAST, "quiet": 0})
     scenes = stage(plan, [Part(health, pool, pool.name, interval) for pool in plan.fleet.pools], 1, 1)
-    now, step = scenes[0].timeline.start, pace.real(interval)
-    origin = Decimal(f"{time.time():.3f}") - now * step
-    times = {"origin": origin, "step": step}
-    History(plan, promtool, past).write(scenes, now, times, data, scraped=False)
+    now = scenes[0].timeline.start
+    History(plan, promtool, where).write(scenes, now, time.time(), pace.real(interval), scraped=False)

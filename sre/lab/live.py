@@ -5,7 +5,6 @@ import time
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
-from decimal import Decimal
 from math import ceil, floor
 from pathlib import Path
 
@@ -127,7 +126,7 @@ class Run:
             self.backfill(files["promtool"], where)
             with serve(self.page, post=self.deliveries.take) as address:
                 told = routes(self.plan, receivers, pace, address)
-                with stack(where, files, pace, interval, told) as programs, _last_words(programs):
+                with stack(where, files, pace, interval, told) as programs:
                     yield programs, address.removeprefix("http://")
 
     @property
@@ -143,19 +142,15 @@ class Run:
     def backfill(self, promtool: str, where: Path) -> None:
         """The past that baselines need, in Prometheus' data folder."""
         self.watch(0, len(self.scenes), "recording the past")
-        past, data, step = where / "past", where / "data", self.clock.step
-        past.mkdir()
-        data.mkdir()
-        origin = Decimal(f"{time.time():.3f}") - self.begin * step
-        History(self.plan, promtool, past).write(
-            self.scenes, self.begin, {"origin": origin, "step": step}, data
-        )
+        History(self.plan, promtool, where).write(self.scenes, self.begin, time.time(), self.clock.step)
 
     def start_clock(self, programs: Stack, address: str) -> None:
         """Let every target be scraped, then time pass and rules be evaluated."""
         self.watch(0, len(self.scenes), "waiting for every target to be scraped")
         self._discover(programs, address)
-        self._await_targets(programs)
+        wanted = len(self._by_path)
+        late = _busy(f"after {_PATIENCE:g} s it has not scraped all {wanted} targets", self.pace // 2)
+        programs.await_scrapes(wanted, _PATIENCE, late)
         origin = self.clock.start(self.begin)
         programs.load(scaled(self.plan, Pace(self.pace, origin)))
 
@@ -182,15 +177,6 @@ class Run:
             found = (scene.targets[path].place for path, scene in self._by_path.items() if path not in gone)
             programs.discover(found, address)
             self._gone = gone
-
-    def _await_targets(self, programs: Stack) -> None:
-        wanted, end = len(self._by_path), time.monotonic() + _PATIENCE
-        while sum(sample.value for sample in programs.server.query('sum(up{job!="lab"})')) < wanted:
-            programs.check()
-            if time.monotonic() > end:
-                what = f"after {_PATIENCE:g} s it has not scraped all {wanted} targets"
-                raise Unreachable([_busy(what, self.pace // 2)])
-            time.sleep(_POLL)
 
     def _firing(self, programs: Stack) -> dict[int, list[Labels]]:
         """Labels of what fires now, by the number of the scene."""
@@ -239,17 +225,6 @@ class Run:
         if missed > _MISSED:
             what = f"it skips {missed:.0%} of the evaluations of a rule group"
             raise Unreachable([_busy(what, int(self.pace * (1 - missed) ** 2))])
-
-
-@contextmanager
-def _last_words(programs: Stack) -> Iterator[None]:
-    """A program that dies hangs up first: its own end says more than the broken connection."""
-    try:
-        yield
-    except Unreachable:
-        time.sleep(_POLL)
-        programs.check()
-        raise
 
 
 def _busy(what: str, most: int) -> Finding:

@@ -2,13 +2,14 @@
 
 import json
 import signal
+import time
 from collections.abc import Collection, Iterable, Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
 from sre.compile.prometheus import dump
-from sre.findings import Unreachable
+from sre.findings import Finding, Unreachable
 from sre.lab.pages import HOST, listens, usable_port
 from sre.lab.programs import Program, running
 from sre.lab.scaling import Pace
@@ -18,6 +19,9 @@ from sre.units import format_duration
 
 _LOOKBACK, _RESEND = 300, 60
 """Seconds: Prometheus' own defaults of how long a sample is good, and after which an alert is sent again."""
+_POLL = 0.1
+_LAST_WORDS = 0.5
+"""Seconds in which a program that has hung up is seen to have ended."""
 
 
 @dataclass(frozen=True)
@@ -46,6 +50,15 @@ class Stack:
             half.write_text(json.dumps(found), encoding="utf-8")
             half.rename(self.folder / _targets(honor))
 
+    def await_scrapes(self, wanted: int, patience: float, late: Finding) -> None:
+        """Until so many targets are up; raises ``Unreachable`` with ``late`` after so many seconds without."""
+        end = time.monotonic() + patience
+        while sum(one.value for one in self.server.query('sum(up{job!="lab"})')) < wanted:
+            self.check()
+            if time.monotonic() > end:
+                raise Unreachable([late])
+            time.sleep(_POLL)
+
     def load(self, groups: Collection[Mapping[str, object]]) -> None:
         """Let Prometheus evaluate these rules from now on."""
         (self.folder / "all.rules.yaml").write_text(dump({"groups": list(groups)}), encoding="utf-8")
@@ -63,7 +76,8 @@ def stack(
 ) -> Iterator[Stack]:
     """Both programs run until the block ends; nothing is scraped and no rule is loaded yet.
 
-    ``ports``: Prometheus' and Alertmanager's; 0 is any free one. Raises ``Refused`` where one cannot be had.
+    ``ports``: Prometheus' and Alertmanager's; 0 is any free one. Raises ``Refused`` where one cannot be had. Where the
+    block finds a server that does not answer because its program has died, it is told how that died.
     """
     port, alerts = map(usable_port, ports)
     (where / "alertmanager.yml").write_text(routes, encoding="utf-8")
@@ -80,7 +94,14 @@ def stack(
         prometheus = started.enter_context(
             running("prometheus", _prometheus(files["prometheus"], port, pace), where, lambda: _ready(server))
         )
-        yield Stack(where, server, (prometheus, manager), f"http://{HOST}:{alerts}")
+        found = Stack(where, server, (prometheus, manager), f"http://{HOST}:{alerts}")
+        try:
+            yield found
+        except Unreachable:
+            # A program that dies hangs up first: its own end says more than the broken connection.
+            time.sleep(_LAST_WORDS)
+            found.check()
+            raise
 
 
 def _ready(server: Server) -> bool:
