@@ -150,7 +150,9 @@ class Exam:
         story = self.case.story
         early = [got for got in before if not (story.before and allowed(got.labels, story))]
         late_ = [got for got in beside if not (allowed(got.labels, story) or self._proven(got.labels))]
-        names = (_told(got.labels) for got in (*early, *late_) if got.labels["alertname"] not in self.always)
+        names = (
+            got.labels["alertname"] for got in (*early, *late_) if got.labels["alertname"] not in self.always
+        )
         return tuple(sorted(set(names)))
 
     def _proven(self, labels: dict[str, str]) -> bool:
@@ -181,7 +183,3 @@ def allowed(labels: dict[str, str], story: Story) -> bool:
     return any(
         name == labels["alertname"] and (not part or part in labels.values()) for name, _, part in words
     )
-
-
-def _told(labels: dict[str, str]) -> str:
-    return labels["alertname"]
