@@ -10,7 +10,7 @@ from sre.compile.cases import Case, late
 from sre.compile.expected import Proven, places_of
 from sre.compile.prometheus import dump
 from sre.compile.proof_page import Page
-from sre.compile.proofs import WARM_UP, Prover
+from sre.compile.proofs import Prover
 from sre.compile.questions import Questions
 from sre.lab.promtool import NEVER, Got
 from sre.lab.verdicts import Silence, Verdict
@@ -69,7 +69,7 @@ class Exam:
     def _questions(self, line: Timeline) -> Questions:
         """Before, beside, first and last: how often what fired in health and after it, and when."""
         last = line.count - 1
-        begin = line.dawn + bool(line.dawn) * WARM_UP // self._interval
+        begin = line.dawn + bool(line.dawn) * self.prover.warm_up // self._interval
         asked = Questions(self._interval)
         for expr, first, until in (
             ("count_over_time({firing}[{window}])", min(begin, line.start - 1), line.start - 1),
