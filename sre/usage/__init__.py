@@ -1,0 +1,1 @@
+"""Usage records in (HTTP, log tail, ASGI), metrics out: the exporter."""
