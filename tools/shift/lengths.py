@@ -1,4 +1,4 @@
-"""Lengths of replies over time: from a trace, from a calm past drawn from it, and as the histograms that are scraped."""
+"""Lengths of replies over time: from a trace, from a calm past drawn from it, and as scraped histograms."""
 
 from bisect import bisect_left
 from collections.abc import Iterator, Mapping, Sequence
@@ -37,14 +37,19 @@ def load(folder: Path, name: str, team: str = "search") -> list[Reply]:
 
 def calm(replies: Sequence[Reply], seconds: int, seed: int) -> list[Reply]:
     """A past like the first ten minutes, for so many seconds: as many replies a minute, drawn anew with replacement."""
-    first, random = [one for one in replies if one.second < WINDOW], Random(seed)
+    first, random = [one for one in replies if one.second < WINDOW], Random(seed)  # noqa: S311
     count = round(len(first) * seconds / WINDOW)
     moments = sorted(-seconds * random.random() for _ in range(count))
     return [Reply(at, random.choice(first).tokens, first[0].team) for at in moments]
 
 
 def scraped(
-    replies: Sequence[Reply], begin: int, end: int, metric: str, bounds: Sequence[float], labels: Mapping[str, str]
+    replies: Sequence[Reply],
+    begin: int,
+    end: int,
+    metric: str,
+    bounds: Sequence[float],
+    labels: Mapping[str, str],
 ) -> Iterator[tuple[str, list[float]]]:
     """The histogram's series with a sample every ``STEP`` seconds from ``begin`` to ``end``."""
     count = (end - begin) // STEP + 1
@@ -64,7 +69,7 @@ def scraped(
 
 
 class Exact(NamedTuple):
-    """What the raw replies say, without buckets or rules: when the last ten minutes began to move, and passed a limit."""
+    """What raw replies say, without buckets or rules: when the last ten minutes began to move, and passed a limit."""
 
     began: int | None
     passed: int | None

@@ -1,6 +1,5 @@
 """Plays replies through the compiled rules themselves, unchanged, in promtool's virtual time."""
 
-import os
 import tempfile
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -11,7 +10,7 @@ from lengths import STEP, Reply, scraped
 from sre import content
 from sre.answers import Series
 from sre.catalogue.load import load as load_catalogue
-from sre.compile.frozen import Freezer, levels, render
+from sre.compile.frozen import GROUP, Freezer, levels, render
 from sre.compile.plan import AlertRule, Group, Plan, RecordRule
 from sre.compile.planning import make_plan
 from sre.compile.prometheus import dump, group_data
@@ -22,10 +21,13 @@ from sre.promql import series_read
 from sre.units import format_duration
 from sre.usage.bounds import OUTPUT_TOKENS
 
+Lines = Sequence[tuple[str, Sequence[float | None]]]
+"""Series with their samples."""
+
 ALERT = "LLMOutputLengthShift"
 POOL = "traced"
 FIRING = f'ALERTS{{alertname="{ALERT}",alertstate="firing"}}'
-_ORDER = ("llm-frozen", "llm-baseline", "llm-fleet", "llm-usage", "llm-engine")
+_ORDER = (GROUP, "llm-baseline", "llm-fleet", "llm-usage", "llm-engine")
 
 
 def make() -> Plan:
@@ -58,8 +60,7 @@ class Stage:
     """The rules that the alert needs, and promtool."""
 
     def __init__(self, plan: Plan) -> None:
-        self._plan, self._groups = plan, tuple(_needed(plan))
-        self._program = find("promtool")
+        self._plan, self._groups = plan, tuple(needed(plan))
         self._bounds = plan.catalogue.engines["vllm"].bounds["output_tokens"][0].le
 
     def play(
@@ -89,7 +90,13 @@ class Stage:
         return render(self._plan, frozen, "the calm past", "prometheus")
 
     def _scraped(self, replies: Sequence[Reply], begin: int, end: int) -> list[tuple[str, list[float]]]:
-        engine = {"job": POOL, "instance": "10.0.0.1:8000", "namespace": "llm", "pod": "a", "model_name": POOL}
+        engine = {
+            "job": POOL,
+            "instance": "10.0.0.1:8000",
+            "namespace": "llm",
+            "pod": "a",
+            "model_name": POOL,
+        }
         bounds = [float(bound) for bound in self._bounds]
         found = [*scraped(replies, begin, end, "vllm:request_generation_tokens", bounds, engine)]
         for team in sorted({one.team for one in replies}):
@@ -98,35 +105,37 @@ class Stage:
             found += scraped(own, begin, end, "llm_output_tokens", OUTPUT_TOKENS, labels)
         return found
 
-    def _asked(
-        self, lines: Sequence[tuple[str, list[float]]], questions: Sequence[tuple[str, int]], frozen: str
-    ) -> list[list[Got]]:
-        with tempfile.TemporaryDirectory(prefix="shift-") as name:
-            folder = Path(name)
-            files = {"rules.yaml": dump({"groups": [group_data(group) for group in self._groups]})}
-            files |= {"frozen.yaml": frozen} if frozen else {}
-            for file, text in files.items():
-                (folder / file).write_text(text, encoding="utf-8")
-            names = [g.name for g in self._groups] + (["llm-frozen"] if frozen else [])
-            test = {
-                "rule_files": list(files),
-                "evaluation_interval": format_duration(STEP),
-                "group_eval_order": [name for name in _ORDER if name in names],
-                "tests": [
-                    {
-                        "interval": format_duration(STEP),
-                        "input_series": [{"series": s, "values": " ".join(f"{v:g}" if v < 1e6 else f"{v:.0f}" for v in vs)} for s, vs in lines],
-                        "promql_expr_test": [
-                            {"expr": expr, "eval_time": f"{at}s", "exp_samples": NEVER} for expr, at in questions
-                        ],
-                    }
-                ],
-            }
-            (folder / "play.test.yaml").write_text(dump(test), encoding="utf-8")
-            ((_, found),) = run(
-                self._program, folder, [("the traces", folder / "play.test.yaml")], len(questions), os.cpu_count() or 1
-            )
-            return found
+    def _asked(self, lines: Lines, questions: Sequence[tuple[str, int]], frozen: str) -> list[list[Got]]:
+        return ask(self._groups, lines, questions, frozen, STEP)
+
+
+def ask(
+    groups: Sequence[Group], lines: Lines, questions: Sequence[tuple[str, int]], frozen: str, step: int
+) -> list[list[Got]]:
+    """What promtool gets for (expression, second) over these rules and series with a sample every ``step`` seconds."""
+    with tempfile.TemporaryDirectory(prefix="shift-") as name:
+        folder = Path(name)
+        files = {"rules.yaml": dump({"groups": [group_data(group) for group in groups]})}
+        files |= {"frozen.yaml": frozen} if frozen else {}
+        for file, text in files.items():
+            (folder / file).write_text(text, encoding="utf-8")
+        names = [group.name for group in groups] + ([GROUP] if frozen else [])
+        series = [{"series": name, "values": " ".join(map(_written, values))} for name, values in lines]
+        asked = [{"expr": expr, "eval_time": f"{at}s", "exp_samples": NEVER} for expr, at in questions]
+        interval, page = format_duration(step), folder / "play.test.yaml"
+        test = {
+            "rule_files": list(files),
+            "evaluation_interval": interval,
+            "group_eval_order": [name for name in _ORDER if name in names],
+            "tests": [{"interval": interval, "input_series": series, "promql_expr_test": asked}],
+        }
+        page.write_text(dump(test), encoding="utf-8")
+        ((_, found),) = run(find("promtool")["promtool"], folder, [("replies", page)], len(questions), 1)
+        return found
+
+
+def _written(value: float | None) -> str:
+    return "_" if value is None else repr(round(value, 6)).removesuffix(".0")
 
 
 def _joined(hours: Mapping[int, Sequence[Got]]) -> list[Series]:
@@ -137,19 +146,28 @@ def _joined(hours: Mapping[int, Sequence[Got]]) -> list[Series]:
     return [Series(dict(labels), tuple(own)) for labels, own in points.items()]
 
 
-def _needed(plan: Plan) -> list[Group]:
+def needed(plan: Plan) -> list[Group]:
     """The alert's rules and all that they read, in their groups."""
     rules = [rule for group in plan.groups for rule in group.rules]
     todo = [rule.expr for rule in rules if isinstance(rule, AlertRule) and rule.alert == ALERT]
     # What its sentence tells is read as well.
-    names = {"pool:output_tokens:mean1h", "pool:output_tokens:mean1h_baseline", *map(str, plan.catalogue.frozen)}
+    names = {
+        "pool:output_tokens:mean1h",
+        "pool:output_tokens:mean1h_baseline",
+        *map(str, plan.catalogue.frozen),
+    }
     todo += [rule.expr for rule in rules if isinstance(rule, RecordRule) and rule.record in names]
     while todo:
         new = series_read(todo.pop()) - names
         names |= new
         todo += [rule.expr for rule in rules if isinstance(rule, RecordRule) and rule.record in new]
     groups = [
-        Group(group.name, group.file, group.interval, tuple(rule for rule in group.rules if _wanted(rule, names)))
+        Group(
+            group.name,
+            group.file,
+            group.interval,
+            tuple(rule for rule in group.rules if _wanted(rule, names)),
+        )
         for group in plan.groups
     ]
     return [group for group in groups if group.rules and group.name in _ORDER]

@@ -1,0 +1,251 @@
+"""A frozen baseline: written from a live server, read by the rules, and what it changes after a week."""
+
+import os
+import re
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from functools import cache
+from math import cos, exp, pi
+from pathlib import Path
+from random import Random
+
+import pytest
+import yaml
+from click.testing import CliRunner
+
+from sre import content
+from sre.answers import Series
+from sre.catalogue.load import load
+from sre.checks.backtest.samples import packed, request, series
+from sre.checks.backtest.scratch import scratch
+from sre.cli import main
+from sre.compile.frozen import Freezer, render, replies_needed
+from sre.compile.planning import make_plan
+from sre.fleet import Fleet
+from sre.lab.programs import find
+
+TOOLS = Path(__file__).parents[1] / "tools" / "shift"
+VLLM = {"kind": "vllm", "version": "0.32.0"}
+HOUR, DAY = 3600, 86400
+BOUNDS = ("20.0", "100.0", "500.0", "2000.0", "+Inf")
+CALM, LONG = (0.2, 0.5, 0.8, 0.98, 1.0), (0.1, 0.2, 0.5, 0.9, 1.0)
+"""Shares of replies up to each bound: the usual, and as many are longer that the distributions are 0.3 apart."""
+
+
+@pytest.fixture(scope="module", autouse=True)
+def tools() -> Iterator[None]:
+    """The tools import each other by name, as scripts of one folder do."""
+    sys.path.insert(0, str(TOOLS))
+    yield
+    sys.path.remove(str(TOOLS))
+
+
+@cache
+def catalogue():
+    return load(content.root())
+
+
+def fleet(*pools, **more):
+    return {"version": 1, "name": "known", "pools": [{"name": one, "engine": VLLM} for one in pools], **more}
+
+
+def plan(*pools, **more):
+    return make_plan(Fleet.model_validate(fleet(*pools, **more)), catalogue())
+
+
+def recorded(pool, hours, shares, replies=300.0):
+    """What the rules record of a pool, ``shares`` and ``replies`` by hour: an hour's end, name -> series."""
+    ends = [HOUR * hour + HOUR // 2 for hour in hours]
+    own = {"pool": pool}
+
+    def one(name, number, **labels):
+        return Series({"__name__": name, **own, **labels}, tuple((float(at), number(at)) for at in ends))
+
+    count = replies if callable(replies) else lambda _: replies
+    return {
+        "pool_le:output_tokens:cdf1h": [
+            one("pool_le:output_tokens:cdf1h", lambda at, i=i: shares(at)[i], le=le)
+            for i, le in enumerate(BOUNDS)
+        ],
+        "pool:output_tokens:count1h": [one("pool:output_tokens:count1h", count)],
+        "pool:output_tokens:mean1h": [one("pool:output_tokens:mean1h", lambda at: 100 + 10 * shares(at)[0])],
+    }
+
+
+def rules_of(frozen):
+    return {(rule.record, rule.labels.get("le", "")): rule.expr for rule in frozen.rules}
+
+
+class TestWhatIsFrozen:
+    """Pure: recorded hours in, constants out."""
+
+    def test_an_hour_counts_by_its_replies(self):
+        """A quiet hour with other lengths moves the frozen distribution by its few replies only."""
+        shares, replies = (lambda at: LONG if at < HOUR else CALM), lambda at: 100.0 if at < HOUR else 900.0
+        freezer = Freezer(catalogue(), "pool", recorded("chat", range(2), shares, replies))
+        frozen = freezer.freeze((("pool", "chat"),), 0.15)
+        found = rules_of(frozen)
+        assert found["pool_le:output_tokens:cdf1h_frozen", "100.0"] == "vector(0.47)"
+        assert found["pool:output_tokens:count1h_frozen", ""] == "vector(1000)"
+        assert found["pool:output_tokens:mean1h_frozen", ""] == "vector(101.9)"
+        assert (frozen.replies, frozen.hours, frozen.daily) == (1000, 2, False)
+
+    def test_hours_that_differ_are_kept_apart(self):
+        """Where nights have other replies than days, each hour of the day is compared with its own."""
+        night = lambda at: LONG if at // HOUR % 24 < 6 else CALM  # noqa: E731
+        freezer = Freezer(catalogue(), "pool", recorded("chat", range(7 * 24), night))
+        frozen = freezer.freeze((("pool", "chat"),), 0.15)
+        assert frozen.daily
+        assert rules_of(frozen)["pool_le:output_tokens:cdf1h_frozen", "100.0"] == (
+            "(vector(0.2) and on () (hour() >= 0 <= 5)) or (vector(0.5) and on () (hour() >= 6 <= 23))"
+        )
+        # A week of 300 replies in each hour of the day.
+        assert rules_of(frozen)["pool:output_tokens:count1h_frozen", ""] == "vector(2100)"
+
+    def test_an_hour_of_few_replies_takes_the_whole(self):
+        """An hour of the day too quiet to be told from chance is compared with all of them."""
+        night = lambda at: LONG if at // HOUR % 24 < 6 else CALM  # noqa: E731
+        quiet = lambda at: 5.0 if at // HOUR % 24 == 3 else 300.0  # noqa: E731
+        freezer = Freezer(catalogue(), "pool", recorded("chat", range(7 * 24), night, quiet))
+        text = rules_of(freezer.freeze((("pool", "chat"),), 0.15))[
+            "pool_le:output_tokens:cdf1h_frozen", "100.0"
+        ]
+        assert re.findall(r"hour\(\) >= (\d+) <= (\d+)", text) == [
+            ("0", "2"),
+            ("3", "3"),
+            ("4", "5"),
+            ("6", "23"),
+        ]
+
+    def test_how_many_replies_are_enough(self):
+        """By chance the frozen distribution is no further off than half of the limit: 676 replies at 15 %."""
+        assert replies_needed(0.15) == 676
+
+    @pytest.mark.parametrize("target", ["prometheus", "operator"])
+    def test_promtool_takes_the_file(self, target, tmp_path):
+        """The file is valid for promtool, its objects hold the same rules, and the same data give the same bytes."""
+        night = lambda at: LONG if at // HOUR % 24 < 6 else CALM  # noqa: E731
+        read = recorded("chat", range(48), night)
+        one, other = (
+            render(
+                plan("chat"),
+                [Freezer(catalogue(), "pool", part).freeze((("pool", "chat"),), 0.15)],
+                "x",
+                target,
+            )
+            for part in (read, {name: list(reversed(found)) for name, found in read.items()})
+        )
+        assert one == other
+        (data,) = yaml.safe_load_all(one)
+        groups = data if target == "prometheus" else data["spec"]
+        (tmp_path / "frozen.yaml").write_text(yaml.safe_dump({"groups": groups["groups"]}))
+        command = [
+            find("promtool")["promtool"],
+            "check",
+            "rules",
+            "--lint-fatal",
+            str(tmp_path / "frozen.yaml"),
+        ]
+        checked = subprocess.run(command, check=False, capture_output=True, text=True)
+        assert checked.returncode == 0, checked.stdout + checked.stderr
+
+
+# --- a week ------------------------------------------------------------------------------------------------------
+
+STEP = 600
+SHIFT = DAY + 2 * HOUR
+"""When replies become longer: for good, or for three hours."""
+WEEK_ON = SHIFT + 7 * DAY + 90 * 60
+
+
+def histogram(pool, rate, shares, until):
+    """The raw series of one replica; ``rate`` replies an hour and their ``shares``, by the second."""
+    labels = f'job="{pool}",instance="{pool}:8000",namespace="llm",pod="{pool}-0",model_name="{pool}"'
+    columns = [[0.0] for _ in BOUNDS]
+    for at in range(STEP, until + 1, STEP):
+        for column, share in zip(columns, shares(at), strict=True):
+            column.append(column[-1] + rate(at) * STEP / HOUR * share)
+    for le, column in zip(BOUNDS, columns, strict=True):
+        yield f'vllm:request_generation_tokens_bucket{{{labels},le="{le}"}}', column
+    yield f"vllm:request_generation_tokens_count{{{labels}}}", columns[-1]
+    middles = (10, 60, 300, 1250, 4000)
+    below = [[0.0] * len(columns[0]), *columns[:-1]]
+    sums = [sum(m * (c[i] - b[i]) for m, c, b in zip(middles, columns, below, strict=True)) for i in range(len(columns[0]))]  # fmt: skip
+    yield f"vllm:request_generation_tokens_sum{{{labels}}}", sums
+
+
+def drawn(seed, until):
+    """Replies of a small pool, 110 an hour, with the heavy tail of code assistants: counted one by one."""
+    random, found = Random(seed), {}
+    for at in range(STEP, until + 1, STEP):
+        lengths = [
+            random.lognormvariate(3, 1.3) for _ in range(round(110 * STEP / HOUR + random.gauss(0, 4)))
+        ]
+        counts = [sum(length <= float(le) for length in lengths) for le in BOUNDS]
+        found[at] = (len(lengths), [count / len(lengths) for count in counts])
+    return (lambda at: found[at][0] * HOUR / STEP), (lambda at: found[at][1])
+
+
+def demand(at):
+    """Between 200 replies an hour at night and 2700 by day."""
+    return 1450 - 1250 * cos(2 * pi * at / DAY)
+
+
+STORIES = {
+    "day-and-night": (demand, lambda at: CALM),
+    "lasting": (lambda at: 1000.0, lambda at: LONG if at > SHIFT else CALM),
+    "incident": (lambda at: 1000.0, lambda at: LONG if SHIFT < at <= SHIFT + 3 * HOUR else CALM),
+    "few": (lambda at: 50.0, lambda at: LONG if at > SHIFT else CALM),
+    "small": drawn(4, WEEK_ON),
+}
+KEPT = ("lasting", "incident")
+"""Pools of which a twin has a frozen baseline."""
+
+
+@pytest.fixture(scope="module")
+def week(tools):
+    """Names of pools for which the alert fires, by second; pools with `-kept` have a frozen baseline."""
+    from play import FIRING, ask, needed
+
+    twins = {f"{name}-kept": STORIES[name] for name in KEPT}
+    stories = {**STORIES, **twins}
+    # The steps are wide, to be cheap; what counts samples of an hour is compiled for them.
+    made = Fleet.model_validate(fleet(*stories)).model_copy(update={"evaluation_interval": STEP})
+    groups = needed(make_plan(made, catalogue()))
+    lines = [line for name, story in stories.items() for line in histogram(name, *story, WEEK_ON)]
+    freezers = [Freezer(catalogue(), "pool", recorded(name, range(24), lambda _: CALM)) for name in twins]
+    frozen = [one.freeze(one.owners[0], 0.15) for one in freezers]
+    moments = [SHIFT + 90 * 60, SHIFT + 5 * DAY, WEEK_ON]
+    ever = f"group by (pool) (max_over_time({FIRING}[{WEEK_ON}s]))"
+    asked = [*((FIRING, at) for at in moments), (ever, WEEK_ON)]
+    found = ask(groups, lines, asked, render(plan(*stories), frozen, "x", "prometheus"), STEP)
+    return dict(zip([*moments, "ever"], [{got.labels["pool"] for got in one} for one in found], strict=True))
+
+
+class TestAWeek:
+    """The compiled rules in promtool's virtual time, over more than a week."""
+
+    def test_a_shift_is_seen_at_once(self, week):
+        """Longer replies fire within the hour and a half, with a frozen baseline and without."""
+        assert week[SHIFT + 90 * 60] == {"lasting", "lasting-kept", "incident", "incident-kept"}
+
+    def test_a_frozen_baseline_does_not_forget(self, week):
+        """A shift that lasts is still one after a week; last week's same hour has taken it for the usual by then."""
+        assert "lasting-kept" in week[WEEK_ON]
+        assert "lasting" not in week[WEEK_ON]
+
+    def test_an_incident_is_not_the_usual_a_week_later(self, week):
+        """A week after an incident it fires the other way round, but not where the baseline is frozen."""
+        assert "incident" in week[WEEK_ON]
+        assert "incident-kept" not in week[WEEK_ON]
+
+    def test_demand_alone_never_fires(self, week):
+        """Days with thirteen times the requests of nights are no shift, in the first week and after it."""
+        assert "day-and-night" not in week["ever"]
+
+    def test_few_replies_never_fire(self, week):
+        """Of fifty replies an hour nothing is concluded, and chance in a hundred and ten fires nothing all week."""
+        assert {"few", "small"} & week["ever"] == set()
