@@ -1,14 +1,13 @@
 """A frozen baseline: written from a live server, read by the rules, and what it changes after a week."""
 
-import os
+import json
 import re
-import signal
 import subprocess
 import sys
 import time
 from collections.abc import Iterator
 from functools import cache
-from math import cos, exp, pi
+from math import cos, pi
 from pathlib import Path
 from random import Random
 
@@ -24,8 +23,11 @@ from sre.checks.backtest.scratch import scratch
 from sre.cli import main
 from sre.compile.frozen import Freezer, render, replies_needed
 from sre.compile.planning import make_plan
+from sre.compile.prometheus import render as render_rules
 from sre.fleet import Fleet
+from sre.lab.pages import Page, serve
 from sre.lab.programs import find
+from sre.prometheus import own_server
 
 TOOLS = Path(__file__).parents[1] / "tools" / "shift"
 VLLM = {"kind": "vllm", "version": "0.32.0"}
@@ -173,13 +175,14 @@ def histogram(pool, rate, shares, until):
     yield f"vllm:request_generation_tokens_count{{{labels}}}", columns[-1]
     middles = (10, 60, 300, 1250, 4000)
     below = [[0.0] * len(columns[0]), *columns[:-1]]
-    sums = [sum(m * (c[i] - b[i]) for m, c, b in zip(middles, columns, below, strict=True)) for i in range(len(columns[0]))]  # fmt: skip
+    own = [[up - down for up, down in zip(*pair, strict=True)] for pair in zip(columns, below, strict=True)]
+    sums = [sum(m * n for m, n in zip(middles, counts, strict=True)) for counts in zip(*own, strict=True)]
     yield f"vllm:request_generation_tokens_sum{{{labels}}}", sums
 
 
 def drawn(seed, until):
     """Replies of a small pool, 110 an hour, with the heavy tail of code assistants: counted one by one."""
-    random, found = Random(seed), {}
+    random, found = Random(seed), {}  # noqa: S311
     for at in range(STEP, until + 1, STEP):
         lengths = [
             random.lognormvariate(3, 1.3) for _ in range(round(110 * STEP / HOUR + random.gauss(0, 4)))
@@ -195,10 +198,10 @@ def demand(at):
 
 
 STORIES = {
-    "day-and-night": (demand, lambda at: CALM),
-    "lasting": (lambda at: 1000.0, lambda at: LONG if at > SHIFT else CALM),
-    "incident": (lambda at: 1000.0, lambda at: LONG if SHIFT < at <= SHIFT + 3 * HOUR else CALM),
-    "few": (lambda at: 50.0, lambda at: LONG if at > SHIFT else CALM),
+    "day-and-night": (demand, lambda _: CALM),
+    "lasting": (lambda _: 1000.0, lambda at: LONG if at > SHIFT else CALM),
+    "incident": (lambda _: 1000.0, lambda at: LONG if SHIFT < at <= SHIFT + 3 * HOUR else CALM),
+    "few": (lambda _: 50.0, lambda at: LONG if at > SHIFT else CALM),
     "small": drawn(4, WEEK_ON),
 }
 KEPT = ("lasting", "incident")
@@ -206,7 +209,7 @@ KEPT = ("lasting", "incident")
 
 
 @pytest.fixture(scope="module")
-def week(tools):
+def week():
     """Names of pools for which the alert fires, by second; pools with `-kept` have a frozen baseline."""
     from play import FIRING, ask, needed
 
@@ -249,3 +252,164 @@ class TestAWeek:
     def test_few_replies_never_fire(self, week):
         """Of fifty replies an hour nothing is concluded, and chance in a hundred and ten fires nothing all week."""
         assert {"few", "small"} & week["ever"] == set()
+
+
+# --- a live server -----------------------------------------------------------------------------------------------
+
+NOW = int(time.time()) // HOUR * HOUR
+CALM_END = NOW - 20 * DAY
+HOURS = range((CALM_END - 2 * DAY) // HOUR, CALM_END // HOUR)
+
+
+def written(found):
+    """Recorded series for a server."""
+    for many in found.values():
+        for one in many:
+            yield series(one.labels, [(round(at * 1000), packed(value)) for at, value in one.points])
+
+
+@pytest.fixture(scope="module")
+def server():
+    """Two calm days: a busy pool, one with five replies an hour, one that the fleet does not declare."""
+    with scratch() as found:
+        for pool, replies in (("chat", 300.0), ("seldom", 5.0), ("stranger", 300.0)):
+            found.server.write(request(written(recorded(pool, HOURS, lambda _: CALM, replies))))
+        alert = {
+            "__name__": "ALERTS",
+            "alertname": "LLMOutputLengthShift",
+            "alertstate": "firing",
+            "pool": "chat",
+        }
+        found.server.write(request([series(alert, [((CALM_END + 3 * HOUR) * 1000, packed(1.0))])]))
+        yield found.server.url
+
+
+@pytest.fixture
+def freeze(tmp_path):
+    """``freeze(url, pools, *arguments)`` -> (exit code, the file's text or None, all that was said)."""
+
+    def run(url, pools, *arguments, since="2d", at=CALM_END):
+        (tmp_path / "fleet.yaml").write_text(yaml.safe_dump(fleet(*pools)))
+        end = time.strftime("%Y-%m-%dT%H:%M", time.gmtime(at))
+        command = ["baseline", "freeze", str(tmp_path / "fleet.yaml"), "--prometheus", url, "-o",
+                   str(tmp_path / "frozen.yaml"), "--since", since, "--at", end, *arguments]  # fmt: skip
+        done = CliRunner().invoke(main, command, catch_exceptions=False)
+        text = (tmp_path / "frozen.yaml").read_text() if (tmp_path / "frozen.yaml").exists() else None
+        return done.exit_code, text, done.output + done.stderr
+
+    return run
+
+
+class TestTheCommand:
+    """`sre baseline freeze` against a real Prometheus."""
+
+    def test_what_is_there_is_frozen(self, freeze, server):
+        """Whole hours of a pool become its constants, the same ones each time; others' pools are left out."""
+        code, text, said = freeze(server, ["chat"])
+        assert code == 0
+        assert "chat: 14100 replies in 47 hours" in said
+        assert "recorded here that the fleet does not declare: `seldom`, `stranger`" in said
+        rules = yaml.safe_load(text)["groups"][0]["rules"]
+        assert {rule["labels"]["pool"] for rule in rules} == {"chat"}
+        assert {
+            "record": "pool:output_tokens:count1h_frozen",
+            "expr": "vector(14100)",
+            "labels": {"pool": "chat"},
+        } in rules
+        assert freeze(server, ["chat"])[:2] == (0, text)
+
+    def test_too_few_replies_and_none_are_findings(self, freeze, server):
+        """A pool with too few replies and one without series are told, the others are written, and the exit is 1."""
+        code, text, said = freeze(server, ["chat", "seldom", "absent"])
+        assert code == 1
+        assert "seldom has 235 replies in this stretch, 676 are needed" in " ".join(said.split())
+        assert "nothing of absent's replies is recorded in this stretch" in said
+        assert "fleet.yaml:" in said
+        assert "pool: chat" in text
+        assert "seldom" not in text
+
+    def test_nothing_to_freeze_writes_nothing(self, freeze, server):
+        """Without any pool that can be frozen no file appears, and the exit is 1."""
+        code, text, said = freeze(server, ["absent"])
+        assert (code, text) == (1, None)
+        assert "Nothing could be frozen" in said
+
+    def test_an_incident_in_the_stretch_is_told(self, freeze, server):
+        """A stretch in which the alert fired is frozen with a warning."""
+        code, _, said = freeze(server, ["chat"], at=CALM_END + 6 * HOUR)
+        assert code == 0
+        assert "chat: warning: the alert on the lengths of replies fired in this stretch" in " ".join(
+            said.split()
+        )
+
+    def test_a_file_of_somebody_else_is_kept(self, freeze, server, tmp_path):
+        """A file that this command did not write is not overwritten."""
+        (tmp_path / "frozen.yaml").write_text("groups: []\n")
+        code, text, said = freeze(server, ["chat"])
+        assert (code, text) == (2, "groups: []\n")
+        assert "not from this command" in said
+
+    def test_a_partial_answer_exits_3(self, freeze):
+        """A server that answers in part gives no baseline."""
+        body = {
+            "status": "success",
+            "warnings": ["a store is away"],
+            "data": {"resultType": "matrix", "result": []},
+        }
+        with serve(lambda _: Page(json.dumps(body).encode(), "application/json")) as url:
+            code, text, said = freeze(url, ["chat"])
+        assert (code, text) == (3, None)
+        assert "answered partially" in said
+
+
+def prometheus_over(rules):
+    """Arguments of a Prometheus that takes old samples and evaluates the rule files of a folder."""
+
+    def make(folder, port):
+        (folder / "prometheus.yml").write_text(yaml.safe_dump({"rule_files": [f"{rules}/*.yaml"]}))
+        return [
+            "prometheus", "--config.file=prometheus.yml", "--storage.tsdb.path=data", "--web.enable-lifecycle",
+            "--storage.tsdb.min-block-duration=10y", "--storage.tsdb.max-block-duration=10y",
+            "--storage.tsdb.retention.time=100y", "--web.enable-remote-write-receiver",
+            f"--web.listen-address=127.0.0.1:{port}", "--log.level=warn",
+        ]  # fmt: skip
+
+    return make
+
+
+def test_a_real_server_compares_with_what_was_frozen(start_program, fetch, until, freeze, tmp_path):
+    """Frozen from backfilled days and loaded, the shift of a week ago is one again: 0.3 apart, not 0."""
+    rules = tmp_path / "rules"
+    rules.mkdir()
+    url = start_program(prometheus_over(rules), "/-/ready").url
+    asked, now = own_server(url, 30), int(time.time())
+    asked.write(request(written(recorded("chat", HOURS, lambda _: CALM))))
+    # A week ago replies were as long as now: last week's same hour finds nothing.
+    ago = [now - 168 * HOUR - 35 * 60 + 30 * i for i in range(150)]
+    for i, le in enumerate(BOUNDS):
+        labels = {"__name__": "pool_le:output_tokens:cdf1h", "pool": "chat", "le": le}
+        asked.write(request([series(labels, [(at * 1000, packed(LONG[i])) for at in ago])]))
+    since = now - 70 * 60
+    for name, (_, grown, *_) in histogram("chat", lambda _: 1000.0, lambda _: LONG, STEP):
+        labels = dict(re.findall(r'(\w+)="([^"]*)"', name), __name__=name.partition("{")[0])
+        points = [((since + 30 * i) * 1000, packed(grown * 30 * i / STEP)) for i in range(200)]
+        asked.write(request([series(labels, points)]))
+    for artefact in render_rules(plan("chat")):
+        group = Path(artefact.path).name
+        if group.startswith(("llm-engine", "llm-baseline", "llm-fleet")):
+            text = re.sub(r"interval: \w+", "interval: 1s", artefact.text)
+            (rules / group).write_text(text)
+    fetch(f"{url}/-/reload", b"")
+
+    def apart():
+        found = asked.query("pool:output_tokens:ks1h")
+        return round(found[0].value, 2) if found else None
+
+    until(lambda: apart() == 0, "the distance to last week's same hour")
+    code, text, said = freeze(url, ["chat"])
+    assert code == 0, said
+    (rules / "llm-frozen.yaml").write_text(re.sub(r"interval: \w+", "interval: 1s", text))
+    fetch(f"{url}/-/reload", b"")
+    until(lambda: apart() == 0.3, "the distance to what was frozen")
+    (count,) = asked.query("pool:output_tokens:count1h_baseline")
+    assert count.value == 14100

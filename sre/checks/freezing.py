@@ -77,7 +77,7 @@ def _read(plan: Plan, recorded: Mapping[str, tuple[Series, ...]]) -> Freezing:
     done = {dict(one.owner)["pool"] for one in frozen if "consumer" not in dict(one.owner)}
     missing = tuple(pool for pool in limits if pool not in done)
     needed = {pool: replies_needed(float(limit)) for pool, limit in limits.items()}
-    findings = [*_missing(plan, missing, scarce), *_scarce(scarce, needed), *_foreign(foreign)]
+    findings = [*_missing(plan, missing, scarce), *_scarce(plan, scarce, needed), *_foreign(foreign)]
     return Freezing(tuple(frozen), tuple(findings), missing)
 
 
@@ -94,13 +94,16 @@ def _missing(plan: Plan, missing: tuple[str, ...], scarce: Mapping[Owner, float]
             )
 
 
-def _scarce(scarce: Mapping[Owner, float], needed: Mapping[str, int]) -> Iterator[Finding]:
+def _scarce(plan: Plan, scarce: Mapping[Owner, float], needed: Mapping[str, int]) -> Iterator[Finding]:
+    names = [pool.name for pool in plan.fleet.pools]
     for owner, replies in scarce.items():
         labels = dict(owner)
         team = f"team {labels['consumer']} on " if "consumer" in labels else ""
+        pool = labels["pool"]
+        said = count(round(replies), "reply", "replies")
         yield Finding(
-            f"{team}{labels['pool']}",
-            f"{count(round(replies), 'reply', 'replies')} in this stretch, {needed[labels['pool']]} are needed",
+            f"pools/{names.index(pool)}",
+            f"{team}{pool} has {said} in this stretch, {needed[pool]} are needed",
             "of fewer, chance alone moves the distribution by more than half of the alert's limit",
             "name a longer stretch with --since; until then its baseline is the same hour last week",
             "info" if team else "warning",
