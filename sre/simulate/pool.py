@@ -122,6 +122,10 @@ def _gateway(stretches: tuple[Stretch, ...], engines: tuple[Engine, ...]) -> dic
             ("responses", (("status", "4xx"),)),
             ("responses", (("status", "5xx"),)),
         ),
+        **{
+            ("usage_finishes", (("reason", reason),)): (("finishes", (("reason", reason),)),)
+            for reason in ("stop", "length", "abort")
+        },
         ("usage_errors", (("error_type", "server_error"),)): (("responses", (("status", "5xx"),)),),
         ("usage_errors", (("error_type", "invalid_input"),)): (("responses", (("status", "4xx"),)),),
     }
