@@ -47,6 +47,11 @@ class Played:
         """The one number of an expression, minute by minute."""
         return [found[0].value if found else None for found in self.answers[expr]]
 
+    def of_pool(self) -> list[int]:
+        """Minutes at which the alert fires for the pool as a whole."""
+        found = enumerate(self.answers[FIRING])
+        return [minute for minute, one in found if any("by" not in got.labels for got in one)]
+
     def firing(self, **labels: str) -> list[int]:
         """Minutes at which the alert fires with these labels."""
         return [
