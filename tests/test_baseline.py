@@ -122,6 +122,18 @@ class TestWhatIsFrozen:
             ("6", "23"),
         ]
 
+    def test_each_team_on_a_model_has_its_own(self):
+        """Of a team's replies the series carry team, model and pool, as those that the rules compare with."""
+        owner = {"consumer": "search", "model": "llama", "pool": "chat"}
+        read = {
+            name.replace("pool", "consumer"): [Series({**one.labels, **owner}, one.points) for one in found]
+            for name, found in recorded("chat", range(24), lambda _: CALM).items()
+        }
+        freezer = Freezer(catalogue(), "consumer", read)
+        (rule, *_) = freezer.freeze(tuple(sorted(owner.items())), 0.15).rules
+        assert rule.record == "consumer_le:output_tokens:cdf1h_frozen"
+        assert rule.labels == {**owner, "le": "20.0"}
+
     def test_how_many_replies_are_enough(self):
         """By chance the frozen distribution is no further off than half of the limit: 676 replies at 15 %."""
         assert replies_needed(0.15) == 676
