@@ -107,7 +107,7 @@ class Intake:
                 self._progress[name] = Progress()
                 if name in snapshot["routes"]:
                     self._progress[name].restore(snapshot["routes"][name])
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"not counts of this release ({type(error).__name__})") from None
 
     def _note(
