@@ -1,13 +1,17 @@
 """The early signal in the exporter: it tells what river's ADWIN tells, in little memory."""
 
 import json
+import re
 from math import log, log2
 from pathlib import Path
 from random import Random
 
+import msgspec
 import pytest
 
-from sre.usage.adwin import Adwin, LengthShifts
+from sre.usage.accounts import Accounts
+from sre.usage.adwin import Adwin
+from sre.usage.record import Tokens, UsageRecord
 
 RIVER = json.loads((Path(__file__).parent / "fixtures/adwin/river.json").read_text(encoding="utf-8"))
 """What river found in the streams below: [number, size of the window that it kept] of each detection."""
@@ -55,18 +59,53 @@ def test_false_alarms_are_rare():
     assert found <= 3
 
 
+def accounts():
+    return Accounts(["search"], ["calm", "moved"], early=True)
+
+
+def reply(model, tokens):
+    return UsageRecord("", 0.0, "success", model=model, tokens=Tokens(output=tokens))
+
+
+def counts(found):
+    return dict(
+        re.findall(r'llm_output_shift_detected_total\{model="(\w+)"\} (\d+)', found.expose().decode())
+    )
+
+
 def test_each_model_has_its_own_window():
-    """One model's change is not counted for another, and a model's count begins at 0."""
-    shifts = LengthShifts()
+    """The exporter counts one model's change and not the other's; each model's count begins at 0."""
+    found = accounts()
+    assert counts(found) == {"calm": "0", "moved": "0", "other": "0"}
     for before, after in zip(lengths("steady", 1), lengths("twice", 1), strict=True):
-        shifts.add("calm", before)
-        shifts.add("moved", after)
-    assert shifts.detected == {"calm": 0, "moved": 1}
+        found.add(reply("calm", before), "search")
+        found.add(reply("moved", after), "search")
+    assert counts(found) == {"calm": "0", "moved": "1", "other": "0"}
+
+
+def test_it_is_off_unless_asked_for():
+    """Without the option there is no such metric."""
+    assert counts(Accounts(["search"], ["calm"])) == {}
+
+
+def test_a_restart_forgets_nothing():
+    """Stopped in the middle and gone on from the state file, it speaks at the same reply."""
+    stream, first, second = list(lengths("twice", 1)), accounts(), accounts()
+    for tokens in stream[: QUIET + 40]:
+        first.add(reply("moved", tokens), "search")
+    second.restore(msgspec.json.decode(msgspec.json.encode(first.snapshot())))
+    found = list[int]()
+    for number, tokens in enumerate(stream[QUIET + 40 :], QUIET + 40):
+        second.add(reply("moved", tokens), "search")
+        if counts(second)["moved"] == "1":
+            found.append(number)
+            break
+    assert found == [RIVER["streams"][3]["detected"][0][0]]
 
 
 def test_a_reply_of_no_tokens_is_a_reply():
     """An empty reply counts as one token, and breaks nothing."""
-    shifts = LengthShifts()
+    found = accounts()
     for _ in range(100):
-        shifts.add("chat", 0)
-    assert shifts.detected == {"chat": 0}
+        found.add(reply("calm", 0), "search")
+    assert counts(found)["calm"] == "0"

@@ -8,6 +8,7 @@ dependencies of its own, would be the only user of numpy, scipy and pandas here.
 from collections.abc import Iterator
 from dataclasses import dataclass
 from math import log, sqrt
+from typing import Any
 
 _BUCKETS = 5
 """Buckets of one size; one more, and the two oldest become one of twice the size."""
@@ -85,6 +86,18 @@ class Adwin:
         self._moved = self._seen % self._clock == 0 and self._window.size > self._grace and self._shrink()
         return self._moved
 
+    def snapshot(self) -> list[Any]:
+        """All that it remembers, as lists and numbers."""
+        rows = [[[one.size, one.total, one.scatter] for one in row] for row in self._rows]
+        window = self._window
+        return [self._seen, self._moved, [window.size, window.total, window.scatter], rows]
+
+    def restore(self, snapshot: Any) -> None:
+        """Go on from a snapshot; raises ``TypeError`` or ``ValueError`` where it is none."""
+        self._seen, self._moved, window, rows = snapshot
+        self._window = _Bucket(*window)
+        self._rows = [[_Bucket(*one) for one in row] for row in rows]
+
     def _insert(self, bucket: _Bucket) -> None:
         self._window = self._window.joined(bucket) if self._window.size else bucket
         for number, row in enumerate(self._rows):
@@ -135,23 +148,3 @@ class Adwin:
 
 def _between(one: _Bucket, other: _Bucket) -> float:
     return one.size * other.size / (one.size + other.size) * (one.mean - other.mean) ** 2
-
-
-class LengthShifts:
-    """The early signal `llm_output_shift_detected_total`: for each model, how often the lengths of replies moved.
-
-    ADWIN runs on the logarithm of tokens, because the heavy tail of the numbers themselves breaks its bounds. Its
-    memory is lost on a restart, and it has no baseline that a slow change could be told from: the alert judges.
-    """
-
-    def __init__(self) -> None:
-        self._windows: dict[str, Adwin] = {}
-        self.detected: dict[str, int] = {}
-
-    def add(self, model: str, tokens: int) -> None:
-        """One more reply. Who calls keeps the number of models within its cap."""
-        window = self._windows.get(model)
-        if window is None:
-            window = self._windows[model] = Adwin()
-            self.detected.setdefault(model, 0)
-        self.detected[model] += window.add(log(max(1, tokens)))
