@@ -60,7 +60,7 @@ def plan(*pools, **more):
 
 def recorded(pool, hours, shares, replies=300.0):
     """What the rules record of a pool, ``shares`` and ``replies`` by hour: an hour's end, name -> series."""
-    ends = [HOUR * hour + HOUR // 2 for hour in hours]
+    ends = [HOUR * (hour + 1) for hour in hours]
     own = {"pool": pool}
 
     def one(name, number, **labels):
@@ -86,7 +86,7 @@ class TestWhatIsFrozen:
 
     def test_an_hour_counts_by_its_replies(self):
         """A quiet hour with other lengths moves the frozen distribution by its few replies only."""
-        shares, replies = (lambda at: LONG if at < HOUR else CALM), lambda at: 100.0 if at < HOUR else 900.0
+        shares, replies = (lambda at: LONG if at == HOUR else CALM), lambda at: 100.0 if at == HOUR else 900.0
         freezer = Freezer(catalogue(), "pool", recorded("chat", range(2), shares, replies))
         frozen = freezer.freeze((("pool", "chat"),), 0.15)
         found = rules_of(frozen)
@@ -97,30 +97,27 @@ class TestWhatIsFrozen:
 
     def test_hours_that_differ_are_kept_apart(self):
         """Where nights have other replies than days, each hour of the day is compared with its own."""
-        night = lambda at: LONG if at // HOUR % 24 < 6 else CALM  # noqa: E731
+        night = lambda at: LONG if 1 <= at // HOUR % 24 <= 6 else CALM  # noqa: E731
         freezer = Freezer(catalogue(), "pool", recorded("chat", range(7 * 24), night))
         frozen = freezer.freeze((("pool", "chat"),), 0.15)
         assert frozen.daily
         assert rules_of(frozen)["pool_le:output_tokens:cdf1h_frozen", "100.0"] == (
-            "(vector(0.2) and on () (hour() >= 0 <= 5)) or (vector(0.5) and on () (hour() >= 6 <= 23))"
+            "(0.5 + -0.3 * minute() / 60 and on () (hour() == 0)) or (vector(0.2) and on () (hour() >= 1 <= 5))"
+            " or (0.2 + 0.3 * minute() / 60 and on () (hour() == 6)) or (vector(0.5) and on () (hour() >= 7 <= 23))"
         )
         # A week of 300 replies in each hour of the day.
         assert rules_of(frozen)["pool:output_tokens:count1h_frozen", ""] == "vector(2100)"
 
     def test_an_hour_of_few_replies_takes_the_whole(self):
         """An hour of the day too quiet to be told from chance is compared with all of them."""
-        night = lambda at: LONG if at // HOUR % 24 < 6 else CALM  # noqa: E731
-        quiet = lambda at: 5.0 if at // HOUR % 24 == 3 else 300.0  # noqa: E731
+        night = lambda at: LONG if 1 <= at // HOUR % 24 <= 6 else CALM  # noqa: E731
+        quiet = lambda at: 5.0 if at // HOUR % 24 == 12 else 300.0  # noqa: E731
         freezer = Freezer(catalogue(), "pool", recorded("chat", range(7 * 24), night, quiet))
         text = rules_of(freezer.freeze((("pool", "chat"),), 0.15))[
             "pool_le:output_tokens:cdf1h_frozen", "100.0"
         ]
-        assert re.findall(r"hour\(\) >= (\d+) <= (\d+)", text) == [
-            ("0", "2"),
-            ("3", "3"),
-            ("4", "5"),
-            ("6", "23"),
-        ]
+        # 17 of 23 hours and five replies are usual, six hours are not.
+        assert "(0.4218 + 0.0782 * minute() / 60 and on () (hour() == 12))" in text
 
     def test_each_team_on_a_model_has_its_own(self):
         """Of a team's replies the series carry team, model and pool, as those that the rules compare with."""
@@ -141,7 +138,7 @@ class TestWhatIsFrozen:
     @pytest.mark.parametrize("target", ["prometheus", "operator"])
     def test_promtool_takes_the_file(self, target, tmp_path):
         """The file is valid for promtool, its objects hold the same rules, and the same data give the same bytes."""
-        night = lambda at: LONG if at // HOUR % 24 < 6 else CALM  # noqa: E731
+        night = lambda at: LONG if 1 <= at // HOUR % 24 <= 6 else CALM  # noqa: E731
         read = recorded("chat", range(48), night)
         one, other = (
             render(
@@ -213,11 +210,16 @@ STORIES = {
     "day-and-night": (demand, lambda _: CALM),
     "lasting": (lambda _: 1000.0, lambda at: LONG if at > SHIFT else CALM),
     "incident": (lambda _: 1000.0, lambda at: LONG if SHIFT < at <= SHIFT + 3 * HOUR else CALM),
+    "nights": (lambda _: 1000.0, lambda at: LONG if at // HOUR % 24 < 6 else CALM),
     "few": (lambda _: 50.0, lambda at: LONG if at > SHIFT else CALM),
     "small": drawn(4, WEEK_ON),
 }
-KEPT = ("lasting", "incident")
-"""Pools of which a twin has a frozen baseline."""
+KEPT = {
+    "lasting": lambda _: CALM,
+    "incident": lambda _: CALM,
+    "nights": lambda at: LONG if 1 <= at // HOUR % 24 <= 6 else CALM,
+}
+"""Pools of which a twin has a frozen baseline, and of what."""
 
 
 @pytest.fixture(scope="module")
@@ -231,13 +233,24 @@ def week():
     made = Fleet.model_validate(fleet(*stories)).model_copy(update={"evaluation_interval": STEP})
     groups = needed(make_plan(made, catalogue()))
     lines = [line for name, story in stories.items() for line in histogram(name, *story, WEEK_ON)]
-    freezers = [Freezer(catalogue(), "pool", recorded(name, range(24), lambda _: CALM)) for name in twins]
+    calm = {f"{name}-kept": shares for name, shares in KEPT.items()}
+    freezers = [
+        Freezer(catalogue(), "pool", recorded(name, range(48), shares, 1000.0))
+        for name, shares in calm.items()
+    ]
     frozen = [one.freeze(one.owners[0], 0.15) for one in freezers]
     moments = [SHIFT + 90 * 60, SHIFT + 5 * DAY, WEEK_ON]
     ever = f"group by (pool) (max_over_time({FIRING}[{WEEK_ON}s]))"
-    asked = [*((FIRING, at) for at in moments), (ever, WEEK_ON)]
+    lately = f"group by (pool) (max_over_time({FIRING}[{WEEK_ON - 7 * DAY - 3 * HOUR}s]))"
+    asked = [*((FIRING, at) for at in moments), (ever, WEEK_ON), (lately, WEEK_ON)]
     found = ask(groups, lines, asked, render(plan(*stories), frozen, "x", "prometheus"), STEP)
-    return dict(zip([*moments, "ever"], [{got.labels["pool"] for got in one} for one in found], strict=True))
+    return dict(
+        zip(
+            [*moments, "ever", "second week"],
+            [{got.labels["pool"] for got in one} for one in found],
+            strict=True,
+        )
+    )
 
 
 class TestAWeek:
@@ -245,7 +258,8 @@ class TestAWeek:
 
     def test_a_shift_is_seen_at_once(self, week):
         """Longer replies fire within the hour and a half, with a frozen baseline and without."""
-        assert week[SHIFT + 90 * 60] == {"lasting", "lasting-kept", "incident", "incident-kept"}
+        moved = {"lasting", "lasting-kept", "incident", "incident-kept"}
+        assert moved <= week[SHIFT + 90 * 60] <= {*moved, "nights"}
 
     def test_a_frozen_baseline_does_not_forget(self, week):
         """A shift that lasts is still one after a week; last week's same hour has taken it for the usual by then."""
@@ -260,6 +274,14 @@ class TestAWeek:
     def test_demand_alone_never_fires(self, week):
         """Days with thirteen times the requests of nights are no shift, in the first week and after it."""
         assert "day-and-night" not in week["ever"]
+
+    def test_nights_of_other_replies_are_no_shift(self, week):
+        """Batch jobs by night are the usual of the night: each hour of the day is compared with its own.
+
+        From the second week on last week's same hour does as much; a mean of the day before that does not.
+        """
+        assert week["second week"].isdisjoint({"nights-kept", "nights"})
+        assert "nights" in week["ever"]
 
     def test_few_replies_never_fire(self, week):
         """Of fifty replies an hour nothing is concluded, and chance in a hundred and ten fires nothing all week."""
@@ -319,13 +341,13 @@ class TestTheCommand:
         """Whole hours of a pool become its constants, the same ones each time; others' pools are left out."""
         code, text, said = freeze(server, ["chat"])
         assert code == 0
-        assert "chat: 14100 replies in 47 hours" in said
+        assert "chat: 14400 replies in 48 hours" in said
         assert "recorded here that the fleet does not declare: `seldom`, `stranger`" in said
         rules = yaml.safe_load(text)["groups"][0]["rules"]
         assert {rule["labels"]["pool"] for rule in rules} == {"chat"}
         assert {
             "record": "pool:output_tokens:count1h_frozen",
-            "expr": "vector(14100)",
+            "expr": "vector(14400)",
             "labels": {"pool": "chat"},
         } in rules
         assert freeze(server, ["chat"])[:2] == (0, text)
@@ -334,7 +356,7 @@ class TestTheCommand:
         """A pool with too few replies and one without series are told, the others are written, and the exit is 1."""
         code, text, said = freeze(server, ["chat", "seldom", "absent"])
         assert code == 1
-        assert "seldom has 235 replies in this stretch, 676 are needed" in " ".join(said.split())
+        assert "seldom has 240 replies in this stretch, 676 are needed" in " ".join(said.split())
         assert "nothing of absent's replies is recorded in this stretch" in said
         assert "fleet.yaml:" in said
         assert "pool: chat" in text
@@ -424,4 +446,4 @@ def test_a_real_server_compares_with_what_was_frozen(start_program, fetch, until
     fetch(f"{url}/-/reload", b"")
     until(lambda: apart() == 0.3, "the distance to what was frozen")
     (count,) = asked.query("pool:output_tokens:count1h_baseline")
-    assert count.value == 14100
+    assert count.value == 14400

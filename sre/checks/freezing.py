@@ -42,8 +42,8 @@ def freeze(plan: Plan, server: Server, start: datetime, end: datetime) -> Freezi
 
 
 def _times(start: float, end: float) -> tuple[float, float]:
-    """The ends of the first and the last hour: half past, so that they stand for hours of the clock where they fit."""
-    last = (end - _HOUR / 2) // _HOUR * _HOUR + _HOUR / 2
+    """The ends of the first and the last hour: hours of the clock where they fit."""
+    last = end // _HOUR * _HOUR
     last = last if last - _HOUR >= start else end
     whole = max(1, int((last - start) // _HOUR))
     return last - (whole - 1) * _HOUR, last

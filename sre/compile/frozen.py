@@ -102,7 +102,7 @@ class Freezer:
                 whole = name == self._count
                 values = [sum(weights.values()) if whole else _mean(hours, weights) for weights in day]
                 if all(value is not None for value in values):
-                    expr = _expression([_written(value or 0.0) for value in values])
+                    expr = _expression([value or 0.0 for value in values])
                     yield RecordRule(to, expr, {**dict(owner), **({"le": le} if le else {})})
 
 
@@ -141,23 +141,33 @@ def _mean(hours: Hours, weights: Hours) -> float | None:
 
 
 def _hour(end: float) -> int:
-    """The hour of the day, in UTC as PromQL's, whose windows on average lie where this one does."""
-    return int(end // 3600 % 24)
+    """The hour of the day, in UTC as PromQL's, at which an hour ended."""
+    return round(end / 3600) % 24
 
 
 def _bound(le: str) -> float:
     return float(le) if le else 0.0
 
 
-def _written(value: float) -> str:
-    return format_number(round(Decimal(value), _DIGITS))
+def _written(value: Decimal) -> str:
+    return format_number(value)
 
 
-def _expression(day: list[str]) -> str:
-    """One number, or one for each stretch of the day that has its own."""
+def _expression(values: list[float]) -> str:
+    """One number, or one for each hour of the day that glides to the next: rules look back an hour at any minute."""
+    day = [round(Decimal(value), _DIGITS) for value in values]
     if len(set(day)) == 1:
-        return f"vector({day[0]})"
-    stretches = [[hour for hour, _ in part] for _, part in groupby(enumerate(day), key=lambda one: one[1])]
+        return f"vector({_written(day[0])})"
+    grown = [day[(hour + 1) % 24] - value for hour, value in enumerate(day)]
+    runs = [list(run) for _, run in groupby(_DAY, key=lambda hour: (day[hour], grown[hour]))]
     return " or ".join(
-        f"(vector({day[hours[0]]}) and on () (hour() >= {hours[0]} <= {hours[-1]}))" for hours in stretches
+        f"({_gliding(day[run[0]], grown[run[0]])} and on () {_between(run[0], run[-1])})" for run in runs
     )
+
+
+def _gliding(value: Decimal, grown: Decimal) -> str:
+    return f"{_written(value)} + {_written(grown)} * minute() / 60" if grown else f"vector({_written(value)})"
+
+
+def _between(first: int, last: int) -> str:
+    return f"(hour() == {first})" if first == last else f"(hour() >= {first} <= {last})"
