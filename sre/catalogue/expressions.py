@@ -17,7 +17,7 @@ RECORD_MACROS: Mapping[str, str] = {
     "joined": "pool",
     "owner": "pool, pod",
     "rank": "instance",
-    "interval": "30",
+    "seldom": "120",
     "platform": "platform",
     "declared_claims": "",
 }

@@ -168,6 +168,7 @@ class Chapter:
         wanted = {
             "llm-fleet": True,
             "llm-engine": True,
+            "llm-latency": True,
             "llm-gpu": self.cards,
             "llm-seldom": self.cards,
             "llm-usage": self.usage,

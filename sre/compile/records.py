@@ -13,6 +13,7 @@ from sre.compile import hours
 from sre.compile.coverage import Coverage, State
 from sre.compile.expansion import CARD, Exposure, Rename
 from sre.compile.identity import HOST_OF_INSTANCE, Identity
+from sre.compile.pace import SELDOM, pace
 from sre.compile.plan import RecordRule
 from sre.compile.thresholds import series as threshold_series
 from sre.compile.thresholds import values
@@ -33,7 +34,7 @@ class Recorder:
 
     def __init__(self, fleet: Fleet, catalogue: Catalogue, coverage: Coverage) -> None:
         self._fleet, self._catalogue, self._coverage = fleet, catalogue, coverage
-        self.identity = Identity.of(fleet)
+        self.identity, self._interval = Identity.of(fleet), int(fleet.evaluation_interval)
         self.engines = [
             engine_exposure(fleet, kind, catalogue.engines[kind], self.identity)
             for kind in sorted({pool.engine.kind for pool in fleet.pools})
@@ -58,7 +59,7 @@ class Recorder:
 
     def baselines(self) -> dict[str, RecordRule]:
         return {
-            to: RecordRule(to, baseline_expr(name, int(self._fleet.evaluation_interval)), {})
+            to: RecordRule(to, baseline_expr(name, pace(self._catalogue.records[name], self._interval)), {})
             for name, to in self._catalogue.baselines.items()
             if self._seen((name,))
         }
@@ -123,7 +124,7 @@ class Recorder:
             "joined": ", ".join(me.joined),
             "owner": ", ".join(me.owner),
             "rank": ", ".join(exposure.binding.rank),
-            "interval": str(int(self._fleet.evaluation_interval)),
+            "seldom": str(max(self._interval, SELDOM)),
             "platform": PLATFORM,
             "declared_claims": self._declared_claims(),
         }
