@@ -17,7 +17,6 @@ RECORD_MACROS: Mapping[str, str] = {
     "joined": "pool",
     "owner": "pool, pod",
     "rank": "instance",
-    "seldom": "120",
     "platform": "platform",
     "declared_claims": "",
 }

@@ -23,7 +23,17 @@ def make_plan(fleet: Fleet, catalogue: Catalogue, listed: frozenset[str] | None 
     recorder, planner = Recorder(fleet, catalogue, coverage), Planner(fleet, catalogue, coverage)
     alerts = tuple(planner.plan(alert) for alert in catalogue.alerts.values())
     records, baselines = recorder.rules(), recorder.baselines()
-    missing = tuple(missing_rules(fleet, catalogue, coverage, alerts, recorder.engines, recorder.cards))
+    missing = tuple(
+        missing_rules(
+            fleet,
+            catalogue,
+            coverage,
+            alerts,
+            recorder.engines,
+            recorder.placed_cards,
+            recorder.identity.place,
+        )
+    )
     groups = tuple(_groups(fleet, catalogue, records, baselines, missing, alerts))
     names = {rule.record for group in groups for rule in group.rules if isinstance(rule, RecordRule)}
     return Plan(
