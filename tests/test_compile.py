@@ -488,3 +488,38 @@ def test_a_restarted_exporter_leaves_every_card_its_pool(catalogue: Catalogue, t
     ]
     answers = {"group by (pool, uuid) (gpu:card:info)": [{"pool": "chat", "uuid": "GPU-1"}]}
     assert not asked(tmp_path, make_plan(fleet(), catalogue), [engine, *shown], answers)
+
+
+def test_a_card_loses_its_pool_when_its_pod_serves_a_second_one(catalogue: Catalogue, tmp_path: Path) -> None:
+    """Who was known first has no better claim: the memory of an hour ends with the second pool."""
+    for artefact in prometheus.render(make_plan(fleet(), catalogue)):
+        (tmp_path / Path(artefact.path).name).write_text(artefact.text)
+    place = '{namespace="llm",pod="both-0"'
+    card = 'DCGM_FI_DEV_GPU_TEMP{UUID="GPU-1",gpu="0",Hostname="node-1",exported_namespace="llm",exported_pod="both-0"}'
+    asked = [
+        {
+            "expr": 'count by (pool) (gpu:card:info{uuid="GPU-1"})',
+            "eval_time": at,
+            "exp_samples": [{"labels": labels, "value": 1}],
+        }
+        for at, labels in (("9m", '{pool="chat"}'), ("20m", "{}"))
+    ]
+    test = {
+        "interval": "30s",
+        "input_series": [
+            {"series": f'up{place},job="chat",instance="a:8000"}}', "values": "1x60"},
+            {"series": f'up{place},job="batch",instance="a:8001"}}', "values": "_x20 1x40"},
+            {"series": card, "values": "50x60"},
+        ],
+        "promql_expr_test": asked,
+    }
+    head = {"rule_files": sorted(path.name for path in tmp_path.iterdir()), "evaluation_interval": "30s"}
+    (tmp_path / "two.test.yaml").write_text(yaml.safe_dump({**head, "tests": [test]}))
+    run = subprocess.run(
+        ["promtool", "test", "rules", "two.test.yaml"],
+        cwd=tmp_path,
+        check=False,
+        capture_output=True,
+        text=True,
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
