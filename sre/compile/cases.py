@@ -168,8 +168,9 @@ class Chapter:
         wanted = {
             "llm-fleet": True,
             "llm-engine": True,
+            "llm-latency": True,
             "llm-gpu": self.cards,
-            "llm-seldom": self.cards,
+            "llm-seldom": True,
             "llm-usage": self.usage,
             "llm-baseline": self.baseline,
         }

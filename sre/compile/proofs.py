@@ -22,7 +22,16 @@ from sre.write import Artefact
 
 # An alert may read a series one evaluation late when another group records it: those that read stand before
 # those that write, except where a baseline must be as fresh as what it is compared with.
-_ORDER = ("llm-meta", "llm-baseline", "llm-fleet", "llm-engine", "llm-gpu", "llm-seldom", "llm-usage")
+_ORDER = (
+    "llm-meta",
+    "llm-baseline",
+    "llm-fleet",
+    "llm-engine",
+    "llm-latency",
+    "llm-gpu",
+    "llm-seldom",
+    "llm-usage",
+)
 
 _SEEN = 120
 """Seconds that a pool that has just appeared takes to be seen."""
