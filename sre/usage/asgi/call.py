@@ -8,7 +8,7 @@ import msgspec
 from sre.usage.asgi.events import Events
 from sre.usage.asgi.kept import Kept, last_member
 from sre.usage.asgi.reply import Reply
-from sre.usage.asgi.shapes import decode_question
+from sre.usage.asgi.shapes import Problem, decode_question
 
 Message = MutableMapping[str, Any]
 
@@ -19,8 +19,8 @@ class Call:
     """Sees each ASGI message of one request. ``ended`` says that the answer is whole."""
 
     __slots__ = (
-        "_asked", "_begun", "_body", "_clock", "_events", "cancelled", "ended", "reply", "requested", "status",
-        "team", "ttft",
+        "_asked", "_begun", "_body", "_clock", "_events", "cancelled", "counted", "ended", "reply", "requested",
+        "status", "team", "ttft",
     )  # fmt: skip
 
     def __init__(self, team: str, reply: Reply, clock: Callable[[], float]) -> None:
@@ -29,7 +29,7 @@ class Call:
         self.requested: str | None = None
         self.ttft: float | None = None
         self.status = 0
-        self.cancelled = self.ended = False
+        self.cancelled = self.ended = self.counted = False
         self._clock, self._begun = clock, clock()
         self._asked: Kept | None = Kept()
         self._events: Events | None = None
@@ -42,7 +42,7 @@ class Call:
     def see_request(self, message: Message) -> None:
         """Learn which model is asked for, and when the client goes."""
         if message["type"] == "http.disconnect":
-            self.cancelled = not self.ended
+            self.cancelled = self.cancelled or not self.ended
         elif self._asked is not None:
             self._asked.add(message.get("body", b""))
             if not message.get("more_body", False):
@@ -67,6 +67,18 @@ class Call:
         elif self._body:
             self.reply.read(self._body.content())
         self._events = self._body = self._asked = None
+
+    def error_type(self) -> str | None:
+        """What failed; None for a success."""
+        if self.cancelled:
+            return "client_cancelled"
+        if self.reply.error_type:
+            return self.reply.error_type
+        if self.status >= 400:
+            return self.reply.classify(Problem(), self.status)
+        # Nothing was answered, the answer broke off, or the engine says in it that it failed.
+        broken = not self.status or not self.ended or self.reply.finish_reason == "error"
+        return "server_error" if broken else None
 
     def _start(self, message: Message) -> None:
         self.status = message["status"]

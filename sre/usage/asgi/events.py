@@ -22,12 +22,11 @@ class Events:
 
     def feed(self, piece: bytes) -> Iterator[bytes]:
         """Yield the data of every event that this piece completes."""
-        if piece.startswith(b"data: ") and not self._line and not self._data and b"\r" not in piece:
-            if piece.find(b"\n") == len(piece) - 2 and piece.endswith(b"\n\n"):
-                self._returned = False
-                yield piece[6:-2]
-                return
-        yield from self._cut(piece)
+        if not self._line and not self._data and _is_one_event(piece):
+            self._returned = False
+            yield piece[6:-2]
+        else:
+            yield from self._cut(piece)
 
     def rest(self) -> Iterator[bytes]:
         """Yield what a stream that ended inside an event left behind."""
@@ -61,3 +60,8 @@ class Events:
         if self._data:
             data, self._data = self._data.content(), Kept()
             yield data
+
+
+def _is_one_event(piece: bytes) -> bool:
+    ends = piece.startswith(b"data: ") and piece.endswith(b"\n\n")
+    return ends and piece.find(b"\n") == len(piece) - 2 and b"\r" not in piece

@@ -21,11 +21,20 @@ _MOST_TELLING = ("error", "abort", "content_filter", "repetition", "length", "ot
 class Reply:
     """Grows with what is read; holds counts, words of closed lists and the model's name, never a text."""
 
-    __slots__ = ("_classify", "_finishes", "_start", "_usage", "error_type", "finish_reason", "model", "started")
+    __slots__ = (
+        "_finishes",
+        "_start",
+        "_usage",
+        "classify",
+        "error_type",
+        "finish_reason",
+        "model",
+        "started",
+    )
 
-    def __init__(self, classify: Callable[[Problem], str], finishes: Mapping[str, str]) -> None:
-        """``classify`` gives the error type of a problem, ``finishes`` the finish reason for an API's word."""
-        self._classify, self._finishes = classify, finishes
+    def __init__(self, classify: Callable[[Problem, int], str], finishes: Mapping[str, str]) -> None:
+        """``classify``: the error type of a problem and a status; ``finishes``: the finish reason for an API's word."""
+        self.classify, self._finishes = classify, finishes
         self._usage: Usage | None = None
         self._start: Usage | None = None
         self.error_type: str | None = None
@@ -51,9 +60,9 @@ class Reply:
         else:
             self._take(answer)
 
-    def read_error(self, body: bytes) -> None:
+    def read_error(self, body: bytes, status: int) -> None:
         """Take the body of an answer with an error's status in."""
-        self.error_type = self._classify(problem_of(body))
+        self.error_type = self.classify(problem_of(body), status)
 
     def _read_end(self, data: bytes) -> None:
         if found := last_member(data, "usage"):
@@ -85,7 +94,8 @@ class Reply:
         elif isinstance(part.status, str):
             self._finish(part.status if part.status in self._finishes else None)
         if bytes(part.error) not in _EMPTY:
-            self.error_type = self._classify(problem_of(b'{"error":' + bytes(part.error) + b"}"))
+            problem = problem_of(b'{"error":' + bytes(part.error) + b"}")
+            self.error_type = self.classify(problem, problem.code if isinstance(problem.code, int) else 500)
 
     def _finish(self, word: str | None) -> None:
         # A request of several choices ends for several reasons; one is counted, the one that tells most.

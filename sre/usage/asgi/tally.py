@@ -42,7 +42,9 @@ def _cached(details: Details | None) -> tuple[Number, Number]:
     return details.cached_tokens or 0, details.cache_write_tokens or details.created_cache_tokens or 0
 
 
-def _tokens(given: Number, cached: Number, written: Number, output: Number, reasoning: Number) -> Tokens | None:
+def _tokens(
+    given: Number, cached: Number, written: Number, output: Number, reasoning: Number
+) -> Tokens | None:
     counts = [_count(number) for number in (given, cached, written, output, reasoning)]
     if any(count is None for count in counts):
         return None
