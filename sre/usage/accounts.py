@@ -6,21 +6,11 @@ from itertools import product
 from typing import Any
 
 from sre.usage import families
-from sre.usage.cells import (
-    COLUMNS,
-    ERROR,
-    ERROR_COLUMN,
-    ERROR_TYPES,
-    FINISH_COLUMN,
-    FINISH_REASONS,
-    SUCCESS,
-    ModelCell,
-    PairCell,
-)
+from sre.usage.cells import COLUMNS, ERROR, ERROR_COLUMN, FINISH_COLUMN, SUCCESS, ModelCell, PairCell
 from sre.usage.families import Family
 from sre.usage.histogram import MICRO, Histogram
 from sre.usage.labels import OTHER, UNASSIGNED, clean
-from sre.usage.record import UsageRecord
+from sre.usage.record import ERROR_TYPES, FINISH_REASONS, UsageRecord
 
 
 class Accounts:
@@ -111,13 +101,13 @@ class Accounts:
         return {
             "columns": list(COLUMNS),
             "finishes": list(FINISH_REASONS),
-            "pairs": [[*cell.names, cell.row, self._own(cell)] for cell in self._pairs.values()],
+            "pairs": [[*cell.names, cell.row[:], self._own(cell)] for cell in self._pairs.values()],
             "models": [_model_counts(name, cell) for name, cell in self._models.items()],
             "strangers": self._strangers,
         }
 
     def restore(self, snapshot: Any) -> None:
-        """Go on from a snapshot, decoded.
+        """Go on from a snapshot, decoded, whatever was counted before.
 
         Series of names that the roster no longer holds stay as they are, but grow no more: moved to `other`,
         their past would look like a burst there. Raises ``ValueError`` where it is no snapshot of these metrics.
@@ -130,9 +120,10 @@ class Accounts:
     def _restore(self, snapshot: Any) -> None:
         columns = [COLUMNS.index(name) for name in snapshot["columns"]]
         finishes = [FINISH_COLUMN[name] for name in snapshot["finishes"]]
+        self._clear()
         for name, ended, missing, ttft, duration, lengths in snapshot["models"]:
             model = self._model_cell(name)
-            model.missing += missing
+            model.missing = missing
             model.ttft.merge(ttft)
             model.duration.merge(duration)
             _spread(ended, finishes, model.finishes)
@@ -144,7 +135,13 @@ class Accounts:
             _spread(row, columns, cell.row)
             if lengths:
                 cell.lengths.merge(lengths)
-        self._strangers += snapshot["strangers"]
+        self._strangers = snapshot["strangers"]
+
+    def _clear(self) -> None:
+        for model in self._models.values():
+            model.clear()
+        for pair in self._pairs.values():
+            pair.clear()
 
     def _find(self, team: str, model: str | None) -> PairCell:
         """The pair for names that are not in use yet, or never will be."""
@@ -176,7 +173,9 @@ class Accounts:
         return self._models[name]
 
     def _lengths(self) -> Iterator[Histogram]:
-        cells: Iterable[PairCell | ModelCell] = self._pairs.values() if self._by_team else self._models.values()
+        cells: Iterable[PairCell | ModelCell] = (
+            self._pairs.values() if self._by_team else self._models.values()
+        )
         return (cell.lengths for cell in cells if cell.lengths)
 
     def _own(self, cell: PairCell) -> list[int] | None:
@@ -195,7 +194,7 @@ def _family(family: Family, lines: Iterable[str]) -> Iterator[str]:
 
 def _model_counts(name: str, cell: ModelCell) -> list[Any]:
     lengths = cell.lengths.snapshot() if cell.lengths else None
-    return [name, cell.finishes, cell.missing, cell.ttft.snapshot(), cell.duration.snapshot(), lengths]
+    return [name, cell.finishes[:], cell.missing, cell.ttft.snapshot(), cell.duration.snapshot(), lengths]
 
 
 def _spread(values: list[int], places: list[int], row: list[int]) -> None:

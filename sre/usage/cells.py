@@ -30,6 +30,12 @@ class ModelCell:
         self._finishes = _lines(families.FINISHES, label, "reason", FINISH_REASONS)
         self._missing = f"{families.USAGE_MISSING.name}{{{label}}} "
 
+    def clear(self) -> None:
+        self.finishes[:], self.missing = [0] * len(FINISH_REASONS), 0
+        for histogram in (self.ttft, self.duration, self.lengths):
+            if histogram:
+                histogram.clear()
+
     def finished(self) -> str:
         """Lines of the reasons why replies ended."""
         return self._finishes % tuple(self.finishes)
@@ -51,6 +57,10 @@ class PairCell:
         self._tokens = _lines(families.TOKENS, label, "class", TOKEN_CLASSES)
         self._requests = _lines(families.REQUESTS, label, "outcome", OUTCOMES)
         self._errors = _lines(families.ERRORS, label, "error_type", ERROR_TYPES)
+
+    def clear(self) -> None:
+        self.row[:] = [0] * len(COLUMNS)
+        self.lengths.clear()
 
     def tokens(self) -> str:
         """Lines of tokens by class."""

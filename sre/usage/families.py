@@ -40,19 +40,19 @@ USAGE_MISSING = Family(
 RECORDS = Family(
     "llm_exporter_records_total", "counter", "Records by what became of them: ok, invalid or duplicate."
 )
-INVALID_RECORDS = Family("llm_exporter_invalid_records_total", "counter", "Records that were skipped, by why.")
-REQUESTS_REFUSED = Family(
-    "llm_exporter_requests_refused_total", "counter", "Posts to an ingest route that were refused whole, by why."
+INVALID_RECORDS = Family(
+    "llm_exporter_invalid_records_total", "counter", "Records that were skipped, by why."
 )
-LAG = Family(
-    "llm_exporter_lag_seconds", "gauge", "Age of the newest record when the last ones of the route were counted."
+REQUESTS_REFUSED = Family(
+    "llm_exporter_requests_refused_total",
+    "counter",
+    "Posts to an ingest route that were refused whole, by why.",
 )
 QUEUE = Family("llm_exporter_queue_length", "gauge", "Bodies that were posted and wait to be counted.")
 LAST_RECORD = Family(
-    "llm_exporter_last_record_timestamp_seconds", "gauge", "Time of the newest record of the route; 0 before any."
-)
-CHECKPOINT_AGE = Family(
-    "llm_exporter_checkpoint_age_seconds", "gauge", "Time since the counts of this page were last found saved."
+    "llm_exporter_last_record_timestamp_seconds",
+    "gauge",
+    "Time of the newest record of the route; 0 before any.",
 )
 OVERFLOW = Family(
     "llm_exporter_label_overflow_total",
@@ -60,9 +60,13 @@ OVERFLOW = Family(
     "Records whose team or model is shown as `other`: not on the roster, or over the cap of label sets.",
 )
 RELOAD_OK = Family(
-    "llm_exporter_config_last_reload_successful", "gauge", "Whether the configuration last read is the one in use."
+    "llm_exporter_config_last_reload_successful",
+    "gauge",
+    "Whether the configuration last read is the one in use.",
 )
 RELOAD_TIME = Family(
-    "llm_exporter_config_last_reload_success_timestamp_seconds", "gauge", "When the configuration in use was read."
+    "llm_exporter_config_last_reload_success_timestamp_seconds",
+    "gauge",
+    "When the configuration in use was read.",
 )
 BUILD = Family("llm_exporter_build_info", "gauge", "The release that runs.")

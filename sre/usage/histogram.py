@@ -34,8 +34,15 @@ class Histogram:
         """The counts, and then the total."""
         return [*self.counts, self.total]
 
+    def restore(self, snapshot: Sequence[int]) -> None:
+        """Go on from a snapshot of one with the same bounds; raises ``ValueError`` for another."""
+        if len(snapshot) != len(self.counts) + 1:
+            raise ValueError("a histogram of other bounds")
+        *self.counts[:], self.total = snapshot
+
     def merge(self, snapshot: Sequence[int]) -> None:
         """Count what another one of the same bounds has counted."""
-        *counts, total = snapshot
-        self.counts[:] = [a + b for a, b in zip(self.counts, counts, strict=True)]
-        self.total += total
+        self.restore([a + b for a, b in zip(self.snapshot(), snapshot, strict=True)])
+
+    def clear(self) -> None:
+        self.restore([0] * (len(self.counts) + 1))

@@ -4,11 +4,10 @@ from collections.abc import Collection, Mapping
 
 from sre.usage.keys import KeyMap
 from sre.usage.labels import OTHER, UNASSIGNED, clean
-from sre.usage.record import UsageRecord
 
 
 class Identity:
-    """Decides the team of a record. Holds hashes of keys, never a key."""
+    """Decides teams. Holds hashes of keys, never a key."""
 
     def __init__(
         self, teams: Collection[str] | None = None, keys: Mapping[str, str] | None = None, longest: int = 128
@@ -18,16 +17,14 @@ class Identity:
         self._keys = KeyMap(keys) if keys else None
         self._longest = longest
 
-    def team(self, record: UsageRecord, key: str | None, trusted: bool) -> str:
+    def team(self, name: str | None, key: str | None) -> str:
         """A name of the roster, ``other`` or ``unassigned``.
 
-        ``key`` is looked up before the record's own team is: whoever holds a mapped key is known for certain.
-        ``trusted`` says that the record's team may be taken, because the gateway authenticated it or because
-        the route is trusted.
+        ``name`` is a record's team: what the gateway authenticated, or a header's word on a route that is
+        trusted (formats give no other). ``key`` is looked up first: whoever holds a mapped key is known for certain.
         """
-        name = self._keys.team(key) if key and self._keys else None
-        if name is None and trusted:
-            name = record.team
+        if key and self._keys and (mapped := self._keys.team(key)):
+            name = mapped
         if not name:
             return UNASSIGNED
         if self._roster is None:
