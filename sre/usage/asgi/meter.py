@@ -103,8 +103,7 @@ class Meter:
                 key = key or _hashed(bytes(value))
             elif header == self.header:
                 name = bytes(value).decode("utf-8", "replace")
-        stub = UsageRecord(id="", time=0.0, outcome="success", team=name)
-        return self.identity.team(stub, key, self.header is not None)
+        return self.identity.team(name, key)
 
 
 def _hashed(value: bytes) -> str:
