@@ -13,6 +13,7 @@ from sre.usage.asgi.shapes import Problem, decode_question
 Message = MutableMapping[str, Any]
 
 _LONGEST_ERROR = 1 << 16
+_NO_ROUTE = (404, 405)
 
 
 class Call:
@@ -66,7 +67,11 @@ class Call:
             self.reply.read_error(self._body.content(), self.status)
         elif self._body:
             self.reply.read(self._body.content())
-        self._events = self._body = self._asked = None
+        self._events = self._body = None
+
+    def is_inference(self) -> bool:
+        """False where the engine has no such path: it answered without having read what was asked."""
+        return self.status not in _NO_ROUTE or self._asked is None
 
     def error_type(self) -> str | None:
         """What failed; None for a success."""

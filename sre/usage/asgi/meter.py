@@ -55,11 +55,10 @@ class Meter:
 
     def count(self, call: Call) -> None:
         """Count a call that is over; a second time does nothing."""
-        if call.counted:
+        if call.counted or not call.is_inference():
             return
         call.counted = True
-        call.finish()
-        record = self._record(call)
+        record = self.record(call)
         if record.outcome == "success":
             self.served.learn(record.model)
         if self.metrics:
@@ -77,7 +76,9 @@ class Meter:
         if self.log:
             self.log.close()
 
-    def _record(self, call: Call) -> UsageRecord:
+    def record(self, call: Call) -> UsageRecord:
+        """What a call came to."""
+        call.finish()
         error = call.error_type()
         return UsageRecord(
             id=f"{self._process}-{next(self._ids)}",
@@ -88,8 +89,8 @@ class Meter:
             requested_model=_short(call.requested),
             pool=self.pool,
             tokens=call.reply.tokens(),
-            ttft_seconds=call.ttft,
-            duration_seconds=call.seconds(),
+            ttft_seconds=None if call.ttft is None else round(call.ttft, 6),
+            duration_seconds=round(call.seconds(), 6),
             finish_reason=call.reply.finish_reason,
             error_type=error,
         )
