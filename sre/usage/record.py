@@ -1,14 +1,14 @@
 """One request as every route gives it: who asked which model for how many tokens, and what came of it."""
 
 from datetime import UTC, datetime
-from typing import Literal
+from typing import Literal, get_args
 
 import msgspec
 
-TOKEN_CLASSES = ("uncached_input", "cached_input", "cache_write", "output", "reasoning")
+TokenClass = Literal["uncached_input", "cached_input", "cache_write", "output", "reasoning"]
 """Disjoint: a cached token is not among the uncached ones, a reasoning token not among the output."""
 
-ERROR_TYPES = (
+ErrorType = Literal[
     "oom",
     "engine_dead",
     "timeout",
@@ -23,12 +23,18 @@ ERROR_TYPES = (
     "content_filter",
     "server_error",
     "unknown",
-)
+]
 
-FINISH_REASONS = ("stop", "length", "tool_calls", "content_filter", "abort", "error", "repetition", "other")
+FinishReason = Literal[
+    "stop", "length", "tool_calls", "content_filter", "abort", "error", "repetition", "other"
+]
 """Why an answer ended; `other` stands for a word that no gateway was known to write."""
 
 Outcome = Literal["success", "error"]
+
+TOKEN_CLASSES: tuple[TokenClass, ...] = get_args(TokenClass)
+ERROR_TYPES: tuple[ErrorType, ...] = get_args(ErrorType)
+FINISH_REASONS: tuple[FinishReason, ...] = get_args(FinishReason)
 
 
 class Tokens(msgspec.Struct, gc=False):
@@ -69,10 +75,10 @@ def to_line(record: UsageRecord) -> bytes:
     Exact for times in whole microseconds. Tokens and model that a success does not have are written as null:
     that they were not reported is known, so the line is not taken for one that lacks them by mistake.
     """
-    found = {name: value for name in record.__struct_fields__ if (value := getattr(record, name)) is not None}
-    if record.outcome == "success":
-        found = {"model": None, "tokens": None} | found
     moment = datetime.fromtimestamp(record.time, UTC)
     digits = "microseconds" if moment.microsecond % 1000 else "milliseconds"
-    written = moment.isoformat(timespec=digits).replace("+00:00", "Z")
-    return msgspec.json.encode(found | {"time": written})
+    fields = msgspec.structs.asdict(record) | {
+        "time": moment.isoformat(timespec=digits).replace("+00:00", "Z")
+    }
+    known = ("model", "tokens") if record.outcome == "success" else ()
+    return msgspec.json.encode({key: value for key, value in fields.items() if value is not None or key in known})
