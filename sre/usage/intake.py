@@ -113,7 +113,8 @@ class Intake:
     def _note(
         self, route: Route, count: int, invalid: dict[str, int], newest: float, duplicate: int = 0
     ) -> Taken:
-        progress, bad = self._progress[route.name], sum(invalid.values())
+        # A body may still wait when the configuration that knew its route is replaced.
+        progress, bad = self._progress.setdefault(route.name, Progress()), sum(invalid.values())
         progress.ok += count - bad - duplicate
         progress.duplicate += duplicate
         for reason, number in invalid.items():

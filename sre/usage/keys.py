@@ -10,14 +10,14 @@ import re
 from collections.abc import Iterable, Mapping
 from hashlib import blake2b, sha256
 
-_SALT = 16
+SALT_BYTES = 16
 _DIGEST = 24
 _WRITTEN = re.compile(r"blake2b-([0-9a-f]{32})-([0-9a-f]{48})")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 
 
 def hash_key(key: str, salt: bytes) -> str:
-    """The entry for ``identity.keys``. ``salt`` are 16 random bytes, the same for all keys of one file.
+    """The entry for ``identity.keys``. ``salt`` are ``SALT_BYTES`` random bytes, the same for all keys of one file.
 
     The key may be given as clients send it or as LiteLLM's SHA-256 of it: both give the same entry.
     """

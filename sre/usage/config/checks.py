@@ -189,7 +189,7 @@ def _log(loc: Loc, path: Path) -> Problem | None:
             return Problem(loc, f"there is no file {str(path)!r} yet", why, "check the path", "warning")
         readable = os.access(path, os.R_OK)
     except (OSError, ValueError) as error:
-        readable, why = False, error.strerror if isinstance(error, OSError) else str(error)
+        readable, why = False, str(getattr(error, "strerror", error))
     else:
         why = "its permissions forbid it"
     fix = "let the exporter's user read it and its folder"

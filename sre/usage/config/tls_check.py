@@ -50,7 +50,7 @@ def _usable(tls: Tls) -> Iterator[Problem]:
     except (OSError, ValueError) as error:
         reason = getattr(error, "reason", None) or error
         what = f"the certificates cannot be used: {reason}"
-        fix = "give PEM files: the certificate with its chain, and the private key that belongs to it, without a password"
+        fix = "give PEM files: a certificate with its chain, and the private key that belongs to it, without password"
         yield Problem(("tls",), what, "nobody could connect", fix, key=True)
 
 
