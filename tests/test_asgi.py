@@ -2,7 +2,6 @@
 
 import asyncio
 import contextlib
-import http.client
 import json
 import logging
 import os
@@ -10,11 +9,11 @@ import socket
 import subprocess
 import sys
 import threading
-from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, MutableMapping
+from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
+from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
-import msgspec
 import pytest
 import uvicorn
 from prometheus_client import CollectorRegistry, generate_latest
@@ -24,11 +23,13 @@ from starlette.requests import Request
 from starlette.responses import JSONResponse, Response, StreamingResponse
 from starlette.routing import Route
 
+from sre import __version__
 from sre.lab.pages import free_port
 from sre.usage.accounts import Accounts
 from sre.usage.asgi import UsageMiddleware
 from sre.usage.asgi.meter import Meter
 from sre.usage.asgi.settings import meter_from
+from sre.usage.formats import load_format
 from sre.usage.keys import hash_key
 from sre.usage.record import UsageRecord
 
@@ -37,7 +38,7 @@ USAGE = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
 WAIT = "wait"
 """In a script: send nothing more until the client goes."""
 
-type Ask = Callable[..., bytes]
+USAGE_FORMAT = load_format("usage")
 
 
 def chunk(text: str = "", finish: str | None = None, **more: object) -> str:
@@ -102,7 +103,14 @@ def engine() -> Starlette:
 def served(app: Any) -> Iterator[int]:
     """Run an ASGI application on loopback; the value is its port."""
     config = uvicorn.Config(
-        app, port=free_port(), log_config=None, ws="none", http="h11", date_header=False, server_header=False
+        app,
+        port=free_port(),
+        log_config=None,
+        ws="none",
+        http="h11",
+        date_header=False,
+        server_header=False,
+        timeout_graceful_shutdown=1,
     )
     server = uvicorn.Server(config)
     thread = threading.Thread(target=server.run)
@@ -112,7 +120,7 @@ def served(app: Any) -> Iterator[int]:
             assert thread.is_alive()
         yield config.port
     finally:
-        server.should_exit = server.force_exit = True
+        server.should_exit = True
         thread.join(30)
 
 
@@ -120,7 +128,7 @@ class Watched:
     """A server with the middleware, and what it counted."""
 
     def __init__(self, port: int, meter: Meter, registry: CollectorRegistry, log: Path) -> None:
-        self.port, self.meter, self._registry, self._log = port, meter, registry, log
+        self.port, self.meter, self.registry, self.log = port, meter, registry, log
 
     def ask(self, script: object = None, path: str = CHAT, /, **more: object) -> bytes:
         """Post one question over a connection of its own; the value is every byte that came back."""
@@ -130,23 +138,30 @@ class Watched:
         """What the log holds, once it holds everything that was handed to it."""
         if self.meter.log:
             self.meter.log.close()
-        lines = self._log.read_bytes().splitlines() if self._log.exists() else []
-        return [msgspec.json.decode(line) for line in lines]
+        lines = self.log.read_bytes().splitlines() if self.log.exists() else []
+        return [USAGE_FORMAT.decode(line)[0] for line in lines]
 
     def metrics(self) -> dict[tuple[str, ...], float]:
         """Samples that are not 0, by name and label values."""
-        families = text_string_to_metric_families(generate_latest(self._registry).decode())
-        return {
-            (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
-            for family in families
-            for sample in family.samples
-            if sample.value and not sample.name.endswith(("_created", "_bucket", "_sum"))
-        }
+        text = generate_latest(self.registry).decode()
+        return {key: value for key, value in samples(text).items() if value and not key[0].endswith("_sum")}
+
+
+def samples(text: str) -> dict[tuple[str, ...], float]:
+    """Samples of an exposition by name and label values; not of `_created`, and not of the exporter's own health."""
+    return {
+        (sample.name, *(value for _, value in sorted(sample.labels.items()))): sample.value
+        for family in text_string_to_metric_families(text)
+        for sample in family.samples
+        if not sample.name.endswith("_created")
+    }
 
 
 def ask(port: int, path: str, script: object = None, **more: Any) -> bytes:
     headers = more.pop("headers", {})
-    body = json.dumps({"model": "small", **({"script": script} if script is not None else {}), **more}).encode()
+    body = json.dumps(
+        {"model": "small", **({"script": script} if script is not None else {}), **more}
+    ).encode()
     lines = [f"POST {path} HTTP/1.1", "Host: x", "Connection: close", f"Content-Length: {len(body)}"]
     lines += [f"{name}: {value}" for name, value in headers.items()]
     with socket.create_connection(("127.0.0.1", port), 30) as connection:
@@ -154,7 +169,7 @@ def ask(port: int, path: str, script: object = None, **more: Any) -> bytes:
         return b"".join(iter(lambda: connection.recv(65536), b""))
 
 
-type Start = Callable[..., Watched]
+Start = Callable[..., Watched]
 
 
 @pytest.fixture
@@ -220,15 +235,324 @@ def test_what_passes_is_counted(watched: Start) -> None:
 
 def test_metrics_are_those_that_the_exporter_makes_of_the_log(watched: Start, tmp_path: Path) -> None:
     """The same requests, on the engine's page and through the log: every sample is the same."""
-    config = tmp_path / "exporter.yaml"
-    config.write_text("roster: {teams: [search], models: [small]}\n")
-    server = watched(SRE_USAGE_CONFIG=str(config))
+    server = watched(SRE_USAGE_CONFIG=roster(tmp_path))
     server.ask(STREAM)
     server.ask(ANSWER)
-    server.ask({"error": {"message": "no"}}, status=429)
     server.ask({"choices": []})
+    server.ask({"error": {"message": "no"}}, status=429)
+    server.ask({"error": {"message": "The model `x` does not exist."}}, status=404, model="x")
     accounts = Accounts(["search"], ["small"])
-    for line in server.log_lines():
-        record = msgspec.json.decode(line | {"time": 0.0}, type=UsageRecord)
+    for record in server.records():
         accounts.add(record, record.team or "")
-    assert ours(generate_latest(server.registry).decode()) == ours(accounts.expose().decode())
+    engine_page, exporter_page = (
+        samples(generate_latest(server.registry).decode()),
+        samples(accounts.expose().decode()),
+    )
+    assert {key: value for key, value in engine_page.items() if "exporter" not in key[0]} == exporter_page
+
+
+def roster(folder: Path, **more: object) -> str:
+    """The path of a configuration with one team and one model."""
+    path = folder / "exporter.yaml"
+    path.write_text(json.dumps({"roster": {"teams": ["search"], "models": ["small"]}, **more}))
+    return str(path)
+
+
+@pytest.mark.parametrize(
+    ("script", "tokens"),
+    [([chunk("Hi"), WAIT], None), ([chunk("Hi", usage={"prompt_tokens": 7, "completion_tokens": 1}), WAIT], 1)],
+    ids=["plain", "forced usage"],
+)  # fmt: skip
+def test_a_client_that_goes_is_seen(
+    watched: Start, until: Callable[..., None], script: object, tokens: int | None
+) -> None:
+    """The client closes in the middle: cancelled, with the tokens so far where the engine said them, else missing."""
+    server = watched()
+    with connected(server.port, script) as connection:
+        assert connection.recv(1)
+    until(server.records, "the record of the request that was left")
+    (record,) = server.records()
+    assert (record.outcome, record.error_type) == ("error", "client_cancelled")
+    assert (record.tokens.output if record.tokens else None) == tokens
+    assert record.ttft_seconds is not None
+    counted = server.metrics()
+    assert counted["llm_request_errors_total", "client_cancelled", "small", "unassigned"] == 1
+    assert counted.get(("llm_usage_missing_total", "small"), 0) == (tokens is None)
+
+
+@contextlib.contextmanager
+def connected(port: int, script: object, path: str = CHAT) -> Iterator[socket.socket]:
+    """A connection over which one question was sent."""
+    body = json.dumps({"model": "small", "script": script}).encode()
+    head = f"POST {path} HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n"
+    with socket.create_connection(("127.0.0.1", port), 30) as connection:
+        connection.sendall(head.encode() + body)
+        yield connection
+
+
+@pytest.mark.parametrize("script", ["crash", [*STREAM[:2], "crash"]], ids=["at once", "in the stream"])
+def test_an_engine_that_breaks_off_is_an_error(watched: Start, script: object) -> None:
+    """Without an answer, or without the end of one, the request failed."""
+    server = watched()
+    server.ask(script)
+    (record,) = server.records()
+    assert (record.outcome, record.error_type) == ("error", "server_error")
+
+
+class Broken(Meter):
+    """A meter in which everything fails."""
+
+    def fail(self, *_: object) -> Any:
+        raise ZeroDivisionError("secret words of a prompt")
+
+    begin = count = stumble = close = fail
+
+
+class HalfBroken(Meter):
+    """A meter whose reading of answers and counting fail."""
+
+    def begin(self, scope: MutableMapping[str, Any]) -> Any:
+        call = super().begin(scope)
+        if call:
+            call.reply = None  # type: ignore[assignment]
+        return call
+
+
+@pytest.mark.parametrize("kind", [Broken, HalfBroken])
+@pytest.mark.parametrize("script", ANSWERS.values(), ids=ANSWERS)
+def test_accounting_fails_open(
+    watched: Start, bare: int, caplog: pytest.LogCaptureFixture, kind: type[Meter], script: object
+) -> None:
+    """Whatever breaks inside, clients get the same bytes; the log says where it broke, and quotes nothing."""
+    working = meter_from({"SRE_USAGE_METRICS": "off"})
+    meter = kind(working.identity, working.served, working.classify, working.finishes)
+    with caplog.at_level(logging.WARNING, "sre.usage"):
+        assert watched(meter=meter).ask(script) == ask(bare, CHAT, script)
+    assert "was not counted" in caplog.text
+    assert "secret" not in "".join(record.message for record in caplog.records if record.name == "sre.usage")
+
+
+def test_what_could_not_be_counted_is_counted(watched: Start) -> None:
+    """A failure inside shows on the page, once for each request."""
+    registry = CollectorRegistry()
+    whole = meter_from({}, registry)
+    meter = HalfBroken(whole.identity, whole.served, whole.classify, whole.finishes, whole.metrics)
+    watched(meter=meter).ask(STREAM)
+    page = samples(generate_latest(registry).decode())
+    assert page["llm_exporter_records_total", "failed", "asgi"] == 1
+    assert page["llm_exporter_records_total", "ok", "asgi"] == 0
+
+
+def test_a_slow_client_slows_the_engine_and_fills_no_memory(
+    watched: Start, until: Callable[..., None]
+) -> None:
+    """64 MB for a client that does not read: the engine is held back by the socket, nothing piles up in between."""
+    app = engine()
+    server = watched(app)
+    with connected(server.port, None, "/v1/completions") as connection:
+        assert connection.recv(1)
+        seen = -1
+
+        def stands_still() -> bool:
+            nonlocal seen
+            before, seen = seen, app.state.sent
+            return seen == before
+
+        until(stands_still, "the engine to be held back")
+        assert app.state.sent < 500
+
+
+def test_a_full_disk_is_counted_and_nothing_else(watched: Start) -> None:
+    """Records that the disk does not take are counted as dropped; requests and metrics go on."""
+    server = watched(SRE_USAGE_LOG="/dev/full")
+    assert server.ask(ANSWER).startswith(b"HTTP/1.1 200")
+    assert server.meter.log
+    server.meter.log.close()
+    counted = server.metrics()
+    assert counted["llm_exporter_records_total", "dropped", "asgi-log"] == 1
+    assert counted["llm_requests_total", "small", "success", "unassigned"] == 1
+
+
+def test_a_disk_that_hangs_holds_nothing_up(watched: Start, tmp_path: Path) -> None:
+    """Opening the log never returns (a pipe that nobody reads): answers come as always."""
+    os.mkfifo(tmp_path / "pipe")
+    server = watched(SRE_USAGE_LOG=str(tmp_path / "pipe"))
+    for _ in range(3):
+        assert server.ask(ANSWER).startswith(b"HTTP/1.1 200")
+    assert server.metrics()["llm_requests_total", "small", "success", "unassigned"] == 3
+    (tmp_path / "pipe").read_bytes()
+
+
+def test_a_rotated_log_is_left_for_the_new_one(watched: Start) -> None:
+    """logrotate moves the file away: later records stand in a new file of the name, each record in one of the two."""
+    server = watched()
+    server.ask(ANSWER)
+    first = server.records()
+    server.log.rename(server.log.with_suffix(".1"))
+    server.ask(ANSWER)
+    second = server.records()
+    assert len(first) == len(second) == 1
+    assert first[0].id != second[0].id
+    assert server.log.stat().st_mode & 0o007 == 0, "records are not for everybody"
+
+
+def test_a_torn_line_costs_one_record(watched: Start) -> None:
+    """A write was cut off (full disk, power): the next record begins on a line of its own."""
+    server = watched()
+    server.log.write_bytes(b'{"id": "torn')
+    server.ask(ANSWER)
+    assert server.meter.log
+    server.meter.log.close()
+    torn, whole = server.log.read_bytes().splitlines()
+    assert torn == b'{"id": "torn'
+    assert USAGE_FORMAT.decode(whole)[0].outcome == "success"
+
+
+def test_ids_are_not_the_clients(watched: Start) -> None:
+    """A client that always sends the same request id is still counted each time."""
+    server = watched()
+    for _ in range(2):
+        server.ask(ANSWER, headers={"x-request-id": "always-this"})
+    assert len({record.id for record in server.records()}) == 2
+
+
+KEY = "sk-a-long-and-random-key"
+
+
+@pytest.mark.parametrize(
+    ("headers", "team"),
+    [
+        ({"Authorization": f"Bearer {KEY}"}, "search"),
+        ({"authorization": f"bearer  {KEY}"}, "search"),
+        ({"x-api-key": KEY}, "search"),
+        ({"Authorization": "Bearer sk-unknown"}, "unassigned"),
+        ({"Authorization": "Bearer " + sha256(KEY.encode()).hexdigest()}, "unassigned"),
+        ({"x-team": "search"}, "unassigned"),
+        ({}, "unassigned"),
+    ],
+)  # fmt: skip
+def test_a_team_is_known_by_its_key(
+    watched: Start, tmp_path: Path, headers: dict[str, str], team: str
+) -> None:
+    """A key of the map names its team; a hash of it, an unknown key and a client's own word do not."""
+    config = roster(tmp_path, identity={"keys": {hash_key(KEY, b"0123456789abcdef"): "search"}})
+    server = watched(SRE_USAGE_CONFIG=config)
+    server.ask(ANSWER, headers=headers)
+    assert [record.team for record in server.records()] == [team]
+    assert KEY.encode() not in server.log.read_bytes()
+
+
+@pytest.mark.parametrize(
+    ("name", "team"), [("search", "search"), ("Search", "other"), ("x" * 5000, "other"), ("", "unassigned")]
+)
+def test_a_header_names_the_team_only_where_it_is_trusted(
+    watched: Start, tmp_path: Path, name: str, team: str
+) -> None:
+    """With SRE_USAGE_TEAM_HEADER a gateway's header is taken; names off the roster are `other`."""
+    server = watched(SRE_USAGE_CONFIG=roster(tmp_path), SRE_USAGE_TEAM_HEADER="X-Team")
+    server.ask(ANSWER, headers={"x-team": name})
+    assert [record.team for record in server.records()] == [team]
+
+
+def test_a_client_cannot_make_up_model_names(watched: Start) -> None:
+    """Models are learned from answers: names that got none are `other`, however many there are."""
+    server = watched()
+    server.ask(ANSWER)
+    for number in range(20):
+        problem = {"error": {"message": "no such model", "code": 404}}
+        server.ask(problem, status=404, model=f"made-up-{number}")
+    counted = server.metrics()
+    assert counted["llm_request_errors_total", "model_not_found", "other", "unassigned"] == 20
+    assert {key[2] for key in counted if key[0] == "llm_requests_total"} | {"success"} >= {"success"}
+    assert not any("made-up" in part for key in counted for part in key)
+
+
+def test_teams_that_nobody_listed_are_capped(watched: Start, tmp_path: Path) -> None:
+    """Without a roster a trusted header's names are shown up to the cap; totals stay exact."""
+    config = tmp_path / "exporter.yaml"
+    config.write_text("limits: {label_sets: 56}\n")
+    server = watched(SRE_USAGE_CONFIG=str(config), SRE_USAGE_TEAM_HEADER="x-team")
+    for number in range(12):
+        server.ask(ANSWER, headers={"x-team": f"team-{number}"})
+    requests = {key: value for key, value in server.metrics().items() if key[0] == "llm_requests_total"}
+    assert sum(requests.values()) == 12
+    assert len(requests) == 5, "four pairs beside `other`"
+    assert server.metrics()["llm_exporter_label_overflow_total", "team"] == 8
+
+
+def test_a_bad_configuration_does_not_keep_the_engine_from_serving(
+    watched: Start, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """The log says what is wrong with its line, the page that it is not in use, and clients are served."""
+    config = tmp_path / "exporter.yaml"
+    config.write_text("roster:\n  teams: 5\n")
+    with caplog.at_level(logging.ERROR, "sre.usage"):
+        server = watched(SRE_USAGE_CONFIG=str(config))
+    assert f"{config}:2" in caplog.text
+    assert server.ask(ANSWER).startswith(b"HTTP/1.1 200")
+    assert ("llm_exporter_config_last_reload_successful",) not in server.metrics()
+    assert server.metrics()["llm_requests_total", "small", "success", "unassigned"] == 1
+
+
+def test_metrics_can_be_left_to_the_exporter(tmp_path: Path) -> None:
+    """SRE_USAGE_METRICS=off: the log alone is written, and nothing is counted twice."""
+    registry = CollectorRegistry()
+    meter = meter_from({"SRE_USAGE_METRICS": "off", "SRE_USAGE_LOG": str(tmp_path / "u.jsonl")}, registry)
+    assert generate_latest(registry) == b""
+    assert meter.log
+
+
+def test_other_requests_pass_unseen(watched: Start, bare: int) -> None:
+    """Health, models, tokenizing, a path that the engine does not have: none is a use of the model."""
+    server = watched()
+    for path in ("/tokenize", "/v1/embeddings", "/nowhere"):
+        assert server.ask(ANSWER, path) == ask(bare, path, ANSWER)
+    assert server.records() == []
+    assert ("llm_requests_total", "small", "success", "unassigned") not in server.metrics()
+
+
+@pytest.mark.parametrize("kind", ["websocket", "lifespan", "http"])
+def test_what_is_no_question_is_handed_through(kind: str) -> None:
+    """Websockets, start and stop, and a GET get the server's own two ends of the connection."""
+    given: list[object] = []
+
+    async def app(*arguments: object) -> None:
+        given.extend(arguments)
+
+    async def receive() -> MutableMapping[str, Any]:
+        return {}
+
+    async def send(_message: MutableMapping[str, Any]) -> None: ...
+
+    scope = {"type": kind, "method": "GET", "path": CHAT, "headers": []}
+    asyncio.run(UsageMiddleware(app, meter_from({"SRE_USAGE_METRICS": "off"}))(scope, receive, send))
+    assert given[0] is scope
+    assert given[1:] == [receive, send]
+
+
+COUNT_ONCE = """
+import json, sys
+from prometheus_client import CollectorRegistry, generate_latest, multiprocess
+from sre.usage.asgi.settings import meter_from
+from sre.usage.record import Tokens, UsageRecord
+meter = meter_from({})
+meter.metrics.add(UsageRecord("1", 0.0, "success", tokens=Tokens(1, 0, 0, 20)), "unassigned", "small")
+registry = CollectorRegistry()
+multiprocess.MultiProcessCollector(registry)
+sys.stdout.write(generate_latest(registry).decode())
+"""
+
+
+def test_several_api_servers_share_one_page(tmp_path: Path) -> None:
+    """With --api-server-count vLLM adds up what its processes counted; the middleware's counts are among that."""
+    environment = {**os.environ, "PROMETHEUS_MULTIPROC_DIR": str(tmp_path)}
+    runs = [
+        subprocess.run(
+            [sys.executable, "-c", COUNT_ONCE], env=environment, capture_output=True, text=True, check=True
+        )
+        for _ in range(2)
+    ]
+    page = samples(runs[-1].stdout)
+    assert page["llm_tokens_total", "output", "small", "unassigned"] == 40
+    assert page["llm_exporter_build_info", __version__] == 1
+    assert page["llm_exporter_config_last_reload_successful",] == 1

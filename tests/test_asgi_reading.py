@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from itertools import pairwise
 
 import msgspec
 import pytest
@@ -27,6 +28,7 @@ def chunk(text: str = "", finish: str | None = None, index: int = 0, **more: obj
     return {"id": "c", "model": "small", "choices": [choice], **more}
 
 
+METER = meter_from({"SRE_USAGE_METRICS": "off"})
 DONE = b"data: [DONE]\n\n"
 USAGE = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
 CHAT = b"".join(
@@ -46,16 +48,15 @@ def read(
     pieces: Iterable[bytes], kind: str = "text/event-stream", status: int = 200, asked: object = None
 ) -> UsageRecord:
     """The record of one call whose answer comes in these pieces; each reading of the clock is a second later."""
-    meter = meter_from({"SRE_USAGE_METRICS": "off"})
     ticks = iter(range(10_000))
-    call = Call("search", Reply(meter.classify, meter.finishes), lambda: float(next(ticks)))
+    call = Call("search", Reply(METER.classify, METER.finishes), lambda: float(next(ticks)))
     call.see_request({"type": "http.request", "body": json.dumps(asked or {"model": "small"}).encode()})
     headers = [(b"content-type", kind.encode())]
     call.see_answer({"type": "http.response.start", "status": status, "headers": headers})
     for piece in pieces:
         call.see_answer({"type": "http.response.body", "body": piece, "more_body": True})
     call.see_answer({"type": "http.response.body"})
-    return meter.record(call)
+    return METER.record(call)
 
 
 def read_answer(answer: object, status: int = 200) -> UsageRecord:
@@ -76,7 +77,7 @@ def said(record: UsageRecord) -> dict[str, object]:
 
 def cut(whole: bytes, places: Iterable[int]) -> list[bytes]:
     ends = [0, *sorted(place % (len(whole) + 1) for place in places), len(whole)]
-    return [whole[start:end] for start, end in zip(ends, ends[1:], strict=False)]
+    return [whole[start:end] for start, end in pairwise(ends)]
 
 
 @given(st.lists(st.integers(0, 10_000), max_size=40))
@@ -271,22 +272,35 @@ def test_an_error_inside_a_stream_is_an_error() -> None:
     assert record.tokens is None
 
 
+def problem(message: str, **more: object) -> dict[str, object]:
+    """An error as OpenAI and vLLM write it."""
+    return {"error": {"message": message, **more}}
+
+
+TOO_LONG = "This model's maximum context length is 1024 tokens. However, your prompt contains 1500"
+
+
 @pytest.mark.parametrize(
     ("status", "body", "error_type"),
     [
         (401, {"error": "Unauthorized"}, "auth"),
-        (404, {"error": {"message": "The model `x` does not exist.", "type": "NotFoundError", "code": 404}}, "model_not_found"),
-        (400, {"error": {"message": "max_tokens must be at least 1, got -4.", "type": "BadRequestError"}}, "invalid_input"),
-        (400, {"error": {"message": "This model's maximum context length is 1024 tokens. However, ...", "code": 400}}, "context_length"),
-        (400, {"object": "error", "message": "This model's maximum context length is 8 tokens", "code": 400}, "context_length"),
+        (404, problem("The model `x` does not exist.", type="NotFoundError", code=404), "model_not_found"),
+        (400, problem("max_tokens must be at least 1", type="BadRequestError"), "invalid_input"),
+        (400, problem(TOO_LONG, type="BadRequestError", code=400), "context_length"),
+        (
+            400,
+            problem("long", type="invalid_request_error", code="context_length_exceeded"),
+            "context_length",
+        ),
+        (400, {"object": "error", "message": TOO_LONG, "code": 400}, "context_length"),
         (422, {"detail": [{"loc": ["body"], "msg": "field required"}]}, "invalid_input"),
-        (429, {"error": {"message": "slow down"}}, "rate_limited"),
-        (500, {"error": {"message": "CUDA out of memory. Tried to allocate 2 GiB"}}, "oom"),
-        (500, {"error": {"message": "EngineCore encountered an issue."}}, "engine_dead"),
+        (429, problem("slow down"), "rate_limited"),
+        (500, problem("CUDA out of memory. Tried to allocate 2 GiB"), "oom"),
+        (500, problem("EngineCore encountered an issue."), "engine_dead"),
         (500, "Internal Server Error", "server_error"),
         (503, {"error": "Service Unavailable"}, "overloaded"),
     ],
-)  # fmt: skip
+)
 def test_errors_are_told_apart(status: int, body: object, error_type: str) -> None:
     """The rules of exporters/gateways/errors.yaml decide by status, class and text; the text goes no further."""
     record = read_answer(body, status)
@@ -296,10 +310,9 @@ def test_errors_are_told_apart(status: int, body: object, error_type: str) -> No
 
 def test_an_answer_in_a_code_of_its_own_is_not_guessed_at() -> None:
     """Compressed by a layer further in: the request counts, its tokens are missing and not zero."""
-    meter = meter_from({"SRE_USAGE_METRICS": "off"})
-    call = Call("search", Reply(meter.classify, meter.finishes), lambda: 0.0)
+    call = Call("search", Reply(METER.classify, METER.finishes), lambda: 0.0)
     headers = [(b"content-type", b"application/json"), (b"Content-Encoding", b"gzip")]
     call.see_answer({"type": "http.response.start", "status": 200, "headers": headers})
     call.see_answer({"type": "http.response.body", "body": b'{"usage": {"prompt_tokens": 1}}'})
-    record = meter.record(call)
+    record = METER.record(call)
     assert (record.outcome, record.tokens) == ("success", None)

@@ -1,18 +1,20 @@
-"""Stand-in until the rules of exporters/gateways are there."""
+"""The error rules of exporters/gateways, asked about an engine's answer."""
+
+from collections.abc import Callable, Sequence
 
 from sre.usage.asgi.shapes import Problem
+from sre.usage.formats.errors import Symptoms, decide
+from sre.usage.formats.model import Rule
 
-FINISHES = {
-    "stop": "stop",
-    "length": "length",
-    "tool_calls": "tool_calls",
-    "end_turn": "stop",
-    "max_tokens": "length",
-    "completed": "stop",
-    "max_output_tokens": "length",
-}
+Classify = Callable[[Problem, int], str]
+"""From a problem and the status that it came with to one of ``ERROR_TYPES``."""
 
 
-def classify(problem: Problem, status: int) -> str:
-    """By status."""
-    return {401: "auth", 404: "model_not_found", 400: "invalid_input"}.get(status, "server_error")
+def classifier(rules: Sequence[Rule]) -> Classify:
+    """Asks the rules; a problem's own code says more than the status."""
+
+    def classify(problem: Problem, status: int) -> str:
+        code = str(problem.code or status)
+        return decide(rules, Symptoms(problem.type or "", code, "", problem.message or ""))
+
+    return classify

@@ -59,8 +59,7 @@ class Meter:
             return
         call.counted = True
         record = self.record(call)
-        if record.outcome == "success":
-            self.served.learn(record.model)
+        self.served.learn(record.model)
         if self.metrics:
             self.metrics.add(record, call.team, self.served.shown(record.model or record.requested_model))
         if self.log:

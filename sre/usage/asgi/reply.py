@@ -100,7 +100,7 @@ class Reply:
     def _finish(self, word: str | None) -> None:
         # A request of several choices ends for several reasons; one is counted, the one that tells most.
         if word:
-            reason = self._finishes.get(word, "other")
+            reason = self._finishes.get(word.casefold(), "other")
             known = [reason, self.finish_reason]
             self.finish_reason = next(reason for reason in _MOST_TELLING if reason in known)
 

@@ -20,6 +20,6 @@ class Served:
         return self._names.get(name, OTHER) if name else OTHER
 
     def learn(self, name: str | None) -> None:
-        """Take the name that stands in a successful answer, without control characters and cut to its limit."""
+        """Take the name that stands in an answer which is no error, without control characters and cut to its limit."""
         if self._learns and name and len(self._names) < _MOST:
             self._names.setdefault(name, name)

@@ -20,12 +20,13 @@ from pydantic import ValidationError
 from sre.explain import explain
 from sre.findings import Refused
 from sre.source import read
-from sre.usage.asgi.errors import FINISHES, classify
+from sre.usage.asgi.errors import classifier
 from sre.usage.asgi.log import Log
 from sre.usage.asgi.meter import Meter
 from sre.usage.asgi.metrics import LOG, Metrics
 from sre.usage.asgi.served import Served
 from sre.usage.config.models import Config
+from sre.usage.formats.load import load_gateways
 from sre.usage.identity import Identity
 
 _log = logging.getLogger("sre.usage")
@@ -40,12 +41,13 @@ def meter_from(environment: Mapping[str, str] = os.environ, registry: CollectorR
     metrics = None if environment.get("SRE_USAGE_METRICS") == "off" else _metrics(registry, config)
     if metrics:
         metrics.configured(usable)
+    gateways = load_gateways([config.catalogue] if config.catalogue else [])
     header = environment.get("SRE_USAGE_TEAM_HEADER", "").lower().encode()
     return Meter(
         identity=Identity(config.roster.teams, config.identity.keys, config.limits.value_length),
         served=Served(config.roster.models),
-        classify=classify,
-        finishes=FINISHES,
+        classify=classifier(gateways.rules),
+        finishes=gateways.finishes,
         metrics=metrics,
         log=_record_log(environment.get("SRE_USAGE_LOG"), metrics),
         header=header or None,
