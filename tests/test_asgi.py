@@ -374,13 +374,20 @@ def test_a_full_disk_is_counted_and_nothing_else(watched: Start) -> None:
 
 
 def test_a_disk_that_hangs_holds_nothing_up(watched: Start, tmp_path: Path) -> None:
-    """Opening the log never returns (a pipe that nobody reads): answers come as always."""
+    """Writing never returns (a pipe that is full and that nobody empties): answers come as always."""
     os.mkfifo(tmp_path / "pipe")
+    pipe = os.open(tmp_path / "pipe", os.O_RDWR | os.O_NONBLOCK)
+    with contextlib.suppress(BlockingIOError):
+        while True:
+            os.write(pipe, b"x" * 512)
     server = watched(SRE_USAGE_LOG=str(tmp_path / "pipe"))
     for _ in range(3):
         assert server.ask(ANSWER).startswith(b"HTTP/1.1 200")
-    assert server.metrics()["llm_requests_total", "small", "success", "unassigned"] == 3
-    (tmp_path / "pipe").read_bytes()
+    counted = server.metrics()
+    assert counted["llm_requests_total", "small", "success", "unassigned"] == 3
+    assert ("llm_exporter_records_total", "ok", "asgi-log") not in counted
+    os.read(pipe, 1 << 20)  # so that the writer ends
+    os.close(pipe)
 
 
 def test_a_rotated_log_is_left_for_the_new_one(watched: Start) -> None:

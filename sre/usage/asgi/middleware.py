@@ -46,22 +46,24 @@ class UsageMiddleware:
 
         async def receive_seen() -> Message:
             message = await receive()
-            try:
-                call.see_request(message)
-            except Exception as error:  # noqa: BLE001
-                self._stumble(error)
+            self._see(call, call.see_request, message)
             return message
 
         async def send_seen(message: Message) -> None:
-            try:
-                call.see_answer(message)
-            except Exception as error:  # noqa: BLE001
-                self._stumble(error)
+            self._see(call, call.see_answer, message)
             await send(message)
             if call.ended:
                 self._count(call)
 
         return receive_seen, send_seen
+
+    def _see(self, call: "Call", see: Callable[[Message], None], message: Message) -> None:
+        try:
+            if not call.counted:
+                see(message)
+        except Exception as error:  # noqa: BLE001
+            call.counted = True  # as far as it goes: one failure for each request
+            self._stumble(error)
 
     def _begin(self, scope: Scope) -> "Call | None":
         try:
@@ -79,9 +81,9 @@ class UsageMiddleware:
 
     def _stumble(self, error: Exception) -> None:
         try:
+            _log.warning("usage of a request was not counted: %s", _place(error))
             if self._meter:
                 self._meter.stumble()
-            _log.warning("usage of a request was not counted: %s", _place(error))
         except Exception:  # noqa: BLE001, S110
             pass  # nothing is left that could be tried
 

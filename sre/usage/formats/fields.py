@@ -27,7 +27,9 @@ class Fields:
         decoder = msgspec.json.Decoder(self._outer.type)
         self.parse: Callable[[bytes], Any] = decoder.decode
         self.parse_lines: Callable[[bytes], Sequence[Any]] = decoder.decode_lines
-        self.parse_array: Callable[[bytes], Sequence[Any]] = msgspec.json.Decoder(list[self._outer.type]).decode
+        self.parse_array: Callable[[bytes], Sequence[Any]] = msgspec.json.Decoder(
+            list[self._outer.type]
+        ).decode
         self._parse_text = msgspec.json.Decoder(self._inner.type).decode
         self.values = self._with_text if embedded else self._outer.values
 

@@ -58,7 +58,9 @@ class Format:
         """
         found = self._parsed(body)
         if found is None:
-            yield from (self._outcome(lambda piece: self._values(self._parse(piece)), piece) for piece in pieces(body))
+            yield from (
+                self._outcome(lambda piece: self._values(self._parse(piece)), piece) for piece in pieces(body)
+            )
         else:
             yield from (self._outcome(self._values, one) for one in found)
 

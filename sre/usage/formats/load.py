@@ -72,12 +72,21 @@ def _laid_over(under: Gateways, path: Path) -> tuple[Gateways, list[Finding]]:
         return under, list(refused.findings)
     if path.stem == "errors":
         rules, findings = read_entry(ErrorsFile, text, (), text.data)
-        return Gateways(under.formats, (*(rules.rules if rules else ()), *under.rules), under.finishes), findings
+        return Gateways(
+            under.formats, (*(rules.rules if rules else ()), *under.rules), under.finishes
+        ), findings
     if path.stem == "finish_reasons":
         finishes, findings = read_entry(FinishesFile, text, (), text.data)
-        said = {word.casefold(): ours for ours, words in (finishes.words if finishes else {}).items() for word in words}
+        said = {
+            word.casefold(): ours
+            for ours, words in (finishes.words if finishes else {}).items()
+            for word in words
+        }
         return Gateways(under.formats, under.rules, under.finishes | said), findings
     spec, findings = read_entry(GatewayFormat, text, (), text.data)
     if spec is None:
         return under, findings
-    return Gateways(under.formats | {path.stem: spec}, under.rules, under.finishes), [*findings, *review(spec, text)]
+    return Gateways(under.formats | {path.stem: spec}, under.rules, under.finishes), [
+        *findings,
+        *review(spec, text),
+    ]

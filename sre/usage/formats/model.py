@@ -26,7 +26,9 @@ def _paths(value: object) -> object:
         return value
     for text in value:
         if not all(split(text)) or len(split(text)) > 16:
-            raise objection(f"{show(text)} is no path", "join keys by `/`, like usage/prompt_tokens", _NO_PATH)
+            raise objection(
+                f"{show(text)} is no path", "join keys by `/`, like usage/prompt_tokens", _NO_PATH
+            )
     return tuple(split(text) for text in value)
 
 

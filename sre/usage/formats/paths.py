@@ -98,7 +98,9 @@ def _struct(node: _Node) -> type[msgspec.Struct]:
     """What is absent reads as an empty struct, not as None: one C call can reach through to the leaves then."""
     fields = [(_attribute(key), *_typed(inner)) for key, inner in node.inside.items()]
     names = {_attribute(key): key for key in node.inside}
-    return msgspec.defstruct("Fields", [*fields, (_NEVER, UnsetType, UNSET)], rename=names, frozen=True, gc=False)
+    return msgspec.defstruct(
+        "Fields", [*fields, (_NEVER, UnsetType, UNSET)], rename=names, frozen=True, gc=False
+    )
 
 
 def _typed(node: _Node) -> tuple[Any, Any]:
@@ -106,7 +108,9 @@ def _typed(node: _Node) -> tuple[Any, Any]:
     if not node.inside:
         return _LEAF, UNSET
     if all(key.isdigit() for key in node.inside):
-        entry = _Node(inside={key: inner for item in node.inside.values() for key, inner in item.inside.items()})
+        entry = _Node(
+            inside={key: inner for item in node.inside.values() for key, inner in item.inside.items()}
+        )
         return list[_struct(entry)] | None | UnsetType, UNSET  # type: ignore[misc]
     inner = _struct(node)
     return (inner | _LEAF if node.leaf else inner | None), inner()

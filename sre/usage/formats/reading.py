@@ -170,14 +170,14 @@ def _tokens(spec: Counts, slots: Slots) -> Callable[[Values], Tokens | None]:
         total = fresh + cached + write + output + reasoning
         if total > amounts.LARGEST_COUNT:
             raise Invalid("too_large")
-        return Tokens(fresh, cached, write, output, reasoning) if total or (reported and zeros_count) else None
+        return (
+            Tokens(fresh, cached, write, output, reasoning) if total or (reported and zeros_count) else None
+        )
 
     return counts
 
 
-def _lacking(
-    spec: Requirements, model: int, count: int
-) -> Callable[[UsageRecord, Values], bool] | None:
+def _lacking(spec: Requirements, model: int, count: int) -> Callable[[UsageRecord, Values], bool] | None:
     """Whether a record lacks what its format promises; null, unlike a key that is not there, is an answer."""
     if not spec.always and not spec.success:
         return None
