@@ -1,6 +1,6 @@
 """Numbers and times as gateways write them: as JSON numbers or as text, in several units."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from math import isfinite
 from typing import Any
@@ -44,18 +44,20 @@ def _parsed(text: str) -> float | None:
         return None
 
 
-def count(value: Any, absent: frozenset[object]) -> int | None:
-    """A whole number of tokens, None where there is none. Raises ``Invalid`` for what cannot be counted."""
-    if value in absent:
-        return None
-    found = number(value)
-    if found < 0:
-        raise Invalid("negative")
-    if found > LARGEST_COUNT:
-        raise Invalid("too_large")
-    if found != int(found):
-        raise Invalid("wrong_type")
-    return int(found)
+def counter(absent: frozenset[object]) -> Callable[[Any], int | None]:
+    """From a field to a whole number of tokens, None where there is none. Raises ``Invalid``."""
+
+    def count(value: Any) -> int | None:
+        if value in absent:
+            return None
+        found = number(value)
+        if found > LARGEST_COUNT:
+            raise Invalid("too_large")
+        if found != int(found):
+            raise Invalid("wrong_type")
+        return int(found)
+
+    return count
 
 
 def seconds(unit: str, absent: frozenset[object]) -> Convert:
@@ -122,19 +124,3 @@ def between(unit: str, absent: frozenset[object]) -> Callable[[Any, Any], float 
         return round(last - first, 6)  # digits beyond are what the subtraction leaves
 
     return span
-
-
-def first(alternatives: Sequence[tuple[int, Convert]]) -> Callable[[Sequence[Any]], float | None]:
-    """The first alternative, as slot and conversion, that gives a number."""
-    if len(alternatives) == 1:
-        slot, convert = alternatives[0]
-        return lambda values: convert(values[slot])
-
-    def choose(values: Sequence[Any]) -> float | None:
-        for slot, convert in alternatives:
-            found = convert(values[slot])
-            if found is not None:
-                return found
-        return None
-
-    return choose

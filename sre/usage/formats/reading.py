@@ -1,193 +1,182 @@
-"""From the values of a format's fields to one record: the steps are made once and run for every line."""
+"""From a parsed line to one record: what each key of a format's file asks for, as steps of one function."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from typing import Any
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct
+from pydantic import BaseModel
 
 from sre.usage.formats import amounts
-from sre.usage.formats.endings import make_error, make_outcome
+from sre.usage.formats.endings import Endings
 from sre.usage.formats.invalid import Invalid
 from sre.usage.formats.model import Counts, Duration, GatewayFormat, Identifier, Moment, Requirements, Rule
-from sre.usage.formats.slots import Slots, Values
-from sre.usage.formats.words import LONGEST, Memory, name, weigh
+from sre.usage.formats.paths import Path, tree
+from sre.usage.formats.words import LONGEST, Memory, identify, name
+from sre.usage.formats.writing import Writing
 from sre.usage.record import Tokens, UsageRecord
 
 Read = tuple[UsageRecord, str | None]
 """A record and the key it came with: a secret, to be forgotten as soon as the team is known."""
 
-_Seconds = Callable[[Values], float | None]
+_NAMES = ("team", "model", "requested_model", "pool")
 
 
 def make_reader(
-    spec: GatewayFormat, slots: Slots, rules: Sequence[Rule], finishes: Mapping[str, str], *, trusted: bool
-) -> Callable[[Values], Read]:
-    """A function from the values in ``slots``, which this fills in, to a record. It raises ``Invalid``."""
-    nothing = slots.absent
-    names = Memory(name(nothing), weigh)
-    reasons = Memory(lambda word: _finish(names[word], finishes), weigh)
-    client_set = spec.team.client_set if trusted else None
-    team = slots.add(*(spec.team.authenticated or ()), *(client_set or ()))
-    model, requested, pool, finish, key = (
-        slots.add(*(paths or ()))
-        for paths in (spec.model, spec.requested_model, spec.pool, spec.finish_reason, spec.key)
-    )
-    outcome_of, error_of = make_outcome(spec.outcome, slots), make_error(spec, slots, rules)
-    time_of, id_of = _time(spec.time, slots), _id(spec.id, slots)
-    duration_of, ttft_of = _seconds(spec.duration, slots), _seconds(spec.ttft, slots)
-    count = slots.add(*(spec.tokens.input.at if spec.tokens else ()))
-    tokens_of = _tokens(spec.tokens, slots) if spec.tokens else _none
-    lacking = _lacking(spec.required, model, count)
-
-    def read(values: Values) -> Read:
-        outcome, duration = outcome_of(values), duration_of(values)
-        time = time_of(values, duration)
-        record = UsageRecord(
-            id_of(values, time),
-            time,
-            outcome,
-            names[values[team]],
-            names[values[model]],
-            names[values[requested]],
-            names[values[pool]],
-            tokens_of(values),
-            ttft_of(values),
-            duration,
-            reasons[values[finish]],
-            error_of(values) if outcome == "error" else None,
-        )
-        if lacking is not None and lacking(record, values):
-            raise Invalid("missing")
-        secret = values[key]
-        return record, None if secret in nothing else str(secret)
-
-    return read
+    called: str, spec: GatewayFormat, rules: Sequence[Rule], finishes: Mapping[str, str], *, trusted: bool
+) -> tuple[type[Struct], Callable[[Any], Read]]:
+    """The struct that a line is parsed into, and a function from it to a record, which raises ``Invalid``."""
+    absent = frozenset({UNSET, None, "", "-", "None", *(spec.absent or ())})
+    root = tree(all_paths(spec), spec.embedded)
+    writing = Writing(root, absent)
+    _names(writing, spec, absent, trusted=trusted)
+    _finish(writing, spec, absent, finishes)
+    _outcome(writing, spec, rules, absent)
+    _seconds(writing, "duration", spec.duration, absent)
+    _seconds(writing, "ttft", spec.ttft, absent)
+    _time(writing, spec.time, absent)
+    _id(writing, spec.id, absent)
+    _tokens(writing, spec.tokens, absent)
+    _required(writing, spec.required)
+    writing.pick("key", spec.key)
+    writing.add("key = None if key in absent else str(key)")
+    made = f"{writing.bind(UsageRecord)}(id, time, outcome, team, model, requested_model, pool, tokens, "
+    writing.add(f"return {made}ttft, duration, finish, error_type), key")
+    return root.struct, writing.compile(called)
 
 
-def _none(_: Values) -> None:
-    return None
+def all_paths(value: Any) -> Iterator[Path]:
+    """Every path of a format."""
+    if isinstance(value, BaseModel):
+        for key in type(value).model_fields:
+            yield from all_paths(getattr(value, key))
+    elif isinstance(value, tuple) and value and isinstance(value[0], tuple):
+        yield from value
+    elif isinstance(value, tuple):
+        for item in value:
+            yield from all_paths(item)
 
 
-def _finish(word: str | None, finishes: Mapping[str, str]) -> str | None:
-    return None if word is None else finishes.get(word.casefold(), "other")
+def _names(writing: Writing, spec: GatewayFormat, absent: frozenset[object], *, trusted: bool) -> None:
+    clean = writing.bind(Memory(name(absent)))
+    client_set = (spec.team.client_set if trusted else None) or ()
+    team = (*(spec.team.authenticated or ()), *client_set)
+    for variable, paths in zip(_NAMES, (team, spec.model, spec.requested_model, spec.pool), strict=True):
+        writing.pick(variable, paths)
+        if paths and variable == "model" and spec.required.success:
+            writing.add("given_model = model")
+        if paths:
+            writing.add(f"{variable} = {clean}[{variable}]")
 
 
-def _time(moments: Sequence[Moment], slots: Slots) -> Callable[[Values, float | None], float]:
-    """When the request ended."""
-    steps = [
-        (slots.add(*one.at), amounts.moment(one.unit, slots.absent), one.of == "start") for one in moments
-    ]
+def _finish(
+    writing: Writing, spec: GatewayFormat, absent: frozenset[object], finishes: Mapping[str, str]
+) -> None:
+    clean = name(absent)
 
-    def when(values: Values, duration: float | None) -> float:
-        for slot, convert, begun in steps:
-            time = convert(values[slot])
-            if time is not None:
-                return time + duration if begun and duration else time
-        raise Invalid("missing")
+    def reason(value: Any) -> str | None:
+        word = clean(value)
+        return None if word is None else finishes.get(word.casefold(), "other")
 
-    return when
+    writing.pick("finish", spec.finish_reason)
+    if spec.finish_reason:
+        writing.add(f"finish = {writing.bind(Memory(reason))}[finish]")
 
 
-def _id(spec: Identifier | None, slots: Slots) -> Callable[[Values, float], str]:
-    slot, nothing = slots.add(*(spec.at if spec else ())), slots.absent
-    client_set = spec is not None and spec.client_set
-
-    def identify(values: Values, time: float) -> str:
-        found = values[slot]
-        if found in nothing:
-            return ""
-        if found.__class__ is not str:
-            if found.__class__ is not int:
-                raise Invalid("wrong_type")
-            found = str(found)
-        if len(found) > LONGEST:
-            raise Invalid("too_long")
-        return f"{found}@{time:.6f}" if client_set else found
-
-    return identify
+def _outcome(
+    writing: Writing, spec: GatewayFormat, rules: Sequence[Rule], absent: frozenset[object]
+) -> None:
+    ending, failure, endings = spec.outcome, spec.error, Endings(spec.outcome, rules, absent)
+    given = {"word": ending.word, "code": ending.code, "flags": ending.flags, "error": ending.error}
+    for variable, paths in given.items():
+        writing.pick(variable, paths)
+    writing.add(f"outcome = {writing.bind(Memory(endings.outcome))}[{', '.join(given)}]", "error_type = None")
+    with writing.inside("if outcome == 'error':"):
+        writing.pick("decided", failure.type)
+        writing.pick("kind", failure.class_)
+        writing.pick("code", (*(failure.code or ()), *(ending.code or ())))
+        writing.pick("message", failure.message)
+        writing.add(f"error_type = {writing.bind(endings.error)}(decided, kind, code, flags, message)")
 
 
-def _seconds(spec: Sequence[Duration], slots: Slots) -> _Seconds:
+def _seconds(
+    writing: Writing, variable: str, spec: Sequence[Duration], absent: frozenset[object]
+) -> None:
     """The first of the alternatives that says something."""
-    steps = [_span(one, slots) for one in spec]
-    if not steps:
-        return _none
-    if len(steps) == 1:
-        return steps[0]
-
-    def choose(values: Values) -> float | None:
-        return next((found for step in steps if (found := step(values)) is not None), None)
-
-    return choose
+    writing.add(f"{variable} = None")
+    with ExitStack() as around:
+        for number, one in enumerate(spec):
+            if number:
+                around.enter_context(writing.inside(f"if {variable} is None:"))
+            _span(writing, variable, one, absent)
 
 
-def _span(spec: Duration, slots: Slots) -> _Seconds:
-    nothing = slots.absent
-    filler = slots.add(*(spec.filler or ()))
-    end = slots.add(*(spec.at or spec.end or ()))
-    convert = amounts.seconds(spec.unit, nothing)
-    if spec.begin is None and spec.filler is None:
-        return lambda values: convert(values[end])
-    if spec.begin is None:
-        return lambda values: None if values[end] == values[filler] else convert(values[end])
-    begin, span = slots.add(*spec.begin), amounts.between(spec.unit, nothing)
-
-    def elapsed(values: Values) -> float | None:
-        return None if values[end] == values[filler] else span(values[begin], values[end])
-
-    return elapsed
+def _span(writing: Writing, variable: str, spec: Duration, absent: frozenset[object]) -> None:
+    writing.pick("end", spec.at or spec.end)
+    writing.pick("begin", spec.begin)
+    if spec.begin:
+        found = f"{writing.bind(amounts.between(spec.unit, absent))}(begin, end)"
+    else:
+        found = f"{writing.bind(amounts.seconds(spec.unit, absent))}(end)"
+    if spec.filler:
+        writing.pick("filler", spec.filler)
+        found = f"None if end == filler else {found}"
+    writing.add(f"{variable} = {found}")
 
 
-def _tokens(spec: Counts, slots: Slots) -> Callable[[Values], Tokens | None]:
+def _time(writing: Writing, spec: Sequence[Moment], absent: frozenset[object]) -> None:
+    with ExitStack() as around:
+        for number, one in enumerate(spec):
+            if number:
+                around.enter_context(writing.inside("if time is None:"))
+            writing.pick("given_time", one.at)
+            writing.add(f"time = {writing.bind(amounts.moment(one.unit, absent))}(given_time)")
+            if one.of == "start":
+                writing.add("if duration is not None and time is not None: time += duration")
+    writing.add(f"if time is None: raise {writing.bind(Invalid)}('missing')")
+
+
+def _id(writing: Writing, spec: Identifier | None, absent: frozenset[object]) -> None:
+    writing.pick("id", spec.at if spec else None)
+    plain = f"id.__class__ is str and len(id) <= {LONGEST} and id not in absent"
+    writing.add(f"if not ({plain}): id = {writing.bind(identify(absent))}(id)")
+    if spec and spec.client_set:
+        writing.add("if id: id = f'{id}@{given_time}'")
+
+
+def _tokens(writing: Writing, spec: Counts | None, absent: frozenset[object]) -> None:
     """Disjoint classes: what a gateway counts inside another class is taken out of it."""
-    nothing, count = slots.absent, amounts.count
-    first = slots.add(*spec.input.at)
-    for one in (spec.cached_input, spec.cache_write, spec.output, spec.reasoning):
-        slots.add(*(one.at if one else ()))
-    last = first + 5
-    holds_cached, holds_write = ("cached_input" in spec.input.holds), ("cache_write" in spec.input.holds)
-    holds_reasoning, zeros_count = "reasoning" in spec.output.holds, spec.zeros == "counted"
-
-    def counts(values: Values) -> Tokens | None:
-        fresh, cached, write, output, reasoning = values[first:last]
-        if fresh.__class__ is not int:
-            fresh = count(fresh, nothing)
-        if output.__class__ is not int:
-            output = count(output, nothing)
-        cached = cached if cached.__class__ is int else count(cached, nothing) or 0
-        write = write if write.__class__ is int else count(write, nothing) or 0
-        reasoning = reasoning if reasoning.__class__ is int else count(reasoning, nothing) or 0
-        reported = fresh is not None or output is not None or cached or write or reasoning
-        fresh, output = fresh or 0, output or 0
-        if holds_cached:
-            fresh -= cached
-        if holds_write:
-            fresh -= write
-        if holds_reasoning:
-            output -= reasoning
-        if fresh < 0 or cached < 0 or write < 0 or output < 0 or reasoning < 0:
-            raise Invalid("negative")
-        total = fresh + cached + write + output + reasoning
-        if total > amounts.LARGEST_COUNT:
-            raise Invalid("too_large")
-        return Tokens(fresh, cached, write, output, reasoning) if total or (reported and zeros_count) else None
-
-    return counts
+    writing.add("tokens = given_input = None")
+    if spec is None:
+        return
+    count, invalid = writing.bind(amounts.counter(absent)), writing.bind(Invalid)
+    parts = {"input": spec.input, "cached_input": spec.cached_input, "cache_write": spec.cache_write,
+             "output": spec.output, "reasoning": spec.reasoning}  # fmt: skip
+    for variable, one in parts.items():
+        writing.pick(variable, one.at if one else None)
+        if variable == "input":
+            writing.add("given_input = input")
+        if one:
+            writing.add(f"if {variable}.__class__ is not int: {variable} = {count}({variable})")
+    absent_ones = " and ".join(f"{variable} is None" for variable, one in parts.items() if one)
+    with writing.inside(f"if not ({absent_ones}):"):
+        writing.add(*(f"if {variable} is None: {variable} = 0" for variable in parts))
+        writing.add(*(f"input -= {held}" for held in spec.input.holds))
+        writing.add(*(f"output -= {held}" for held in spec.output.holds))
+        negative = " or ".join(f"{variable} < 0" for variable in parts)
+        writing.add(f"if {negative}: raise {invalid}('negative')", f"total = {' + '.join(parts)}")
+        writing.add(f"if total > {amounts.LARGEST_COUNT}: raise {invalid}('too_large')")
+        made = f"tokens = {writing.bind(Tokens)}({', '.join(parts)})"
+        writing.add(made if spec.zeros == "counted" else f"if total: {made}")
 
 
-def _lacking(
-    spec: Requirements, model: int, count: int
-) -> Callable[[UsageRecord, Values], bool] | None:
-    """Whether a record lacks what its format promises; null, unlike a key that is not there, is an answer."""
-    if not spec.always and not spec.success:
-        return None
-
-    def lacks(record: UsageRecord, values: Values) -> bool:
-        needed = spec.always if record.outcome == "error" else (*spec.always, *spec.success)
-        return (
-            ("id" in needed and not record.id)
-            or ("model" in needed and record.model is None and values[model] is not None)
-            or ("tokens" in needed and record.tokens is None and values[count] is UNSET)
-        )
-
-    return lacks
+def _required(writing: Writing, spec: Requirements) -> None:
+    """A key that is not there is missing; a null is an answer: it is known that there is nothing to report."""
+    lacks = {
+        "id": "not id",
+        "model": "(model is None and given_model is not None)",
+        "tokens": f"(tokens is None and given_input is {writing.bind(UNSET)})",
+    }
+    for needed, when in ((spec.always, ""), (spec.success, "outcome == 'success' and ")):
+        for key in needed:
+            writing.add(f"if {when}{lacks[key]}: raise {writing.bind(Invalid)}('missing')")
