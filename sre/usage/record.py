@@ -81,4 +81,6 @@ def to_line(record: UsageRecord) -> bytes:
         "time": moment.isoformat(timespec=digits).replace("+00:00", "Z")
     }
     known = ("model", "tokens") if record.outcome == "success" else ()
-    return msgspec.json.encode({key: value for key, value in fields.items() if value is not None or key in known})
+    return msgspec.json.encode(
+        {key: value for key, value in fields.items() if value is not None or key in known}
+    )

@@ -1,13 +1,14 @@
 """One gateway's format, ready to decode."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from sre.usage.formats.bodies import pieces
+from sre.usage.formats.errors import ErrorRules
 from sre.usage.formats.invalid import Invalid, reason_of
-from sre.usage.formats.model import GatewayFormat, Rule
+from sre.usage.formats.model import GatewayFormat
 from sre.usage.formats.reading import Read, make_reader
 
 MAX_LINE_BYTES = 1_000_000
@@ -26,7 +27,7 @@ class Format:
         self,
         name: str,
         spec: GatewayFormat,
-        rules: Sequence[Rule],
+        rules: ErrorRules,
         finishes: Mapping[str, str],
         *,
         trusted: bool = False,
@@ -55,9 +56,9 @@ class Format:
         """
         found = self._parsed(body)
         if found is None:
-            yield from (self._attempt(lambda: self._record(self._parse(piece)), piece) for piece in pieces(body))
+            yield from map(self._piece, pieces(body))
         else:
-            yield from (self._attempt(lambda: self._record(line)) for line in found)
+            yield from map(self._given, found)
 
     def _parsed(self, body: bytes) -> Sequence[Any] | None:
         """All lines of a body in which nothing is wrong."""
@@ -66,11 +67,16 @@ class Format:
         except _BAD:
             return None
 
-    def _attempt(self, read: Callable[[], Read], line: bytes = b"") -> Read | Invalid:
+    def _piece(self, piece: bytes) -> Read | Invalid:
         try:
-            return read()
-        except Invalid as invalid:
-            reason = invalid.reason
+            return self._given(self._parse(piece))
         except _BAD as error:
-            reason = reason_of(error, line)
-        return Invalid(reason)
+            return Invalid(reason_of(error, piece))
+
+    def _given(self, line: Any) -> Read | Invalid:
+        try:
+            return self._record(line)
+        except Invalid as invalid:
+            return Invalid(invalid.reason)  # without the traceback, whose frames hold on to the line
+        except _BAD as error:
+            return Invalid(reason_of(error, b""))

@@ -9,6 +9,7 @@ from sre.catalogue import folders
 from sre.catalogue.entries import read_entry
 from sre.findings import Finding, Refused
 from sre.source import suggest
+from sre.usage.formats.errors import ErrorRules
 from sre.usage.formats.format import Format
 from sre.usage.formats.model import ErrorsFile, FinishesFile, GatewayFormat, Rule
 from sre.usage.formats.review import review
@@ -58,7 +59,8 @@ def load_format(name: str, catalogue_dirs: Sequence[Path] = (), *, trusted: bool
     if name not in gateways.formats:
         fix = suggest(name, gateways.formats)
         raise Refused([Finding(name, "no gateway format has this name", "its lines could not be read", fix)])
-    return Format(name, gateways.formats[name], gateways.rules, gateways.finishes, trusted=trusted)
+    rules = ErrorRules(gateways.rules)
+    return Format(name, gateways.formats[name], rules, gateways.finishes, trusted=trusted)
 
 
 def _roots(catalogue_dirs: Sequence[Path]) -> Iterable[Path]:
@@ -72,12 +74,21 @@ def _laid_over(under: Gateways, path: Path) -> tuple[Gateways, list[Finding]]:
         return under, list(refused.findings)
     if path.stem == "errors":
         rules, findings = read_entry(ErrorsFile, text, (), text.data)
-        return Gateways(under.formats, (*(rules.rules if rules else ()), *under.rules), under.finishes), findings
+        return Gateways(
+            under.formats, (*(rules.rules if rules else ()), *under.rules), under.finishes
+        ), findings
     if path.stem == "finish_reasons":
         finishes, findings = read_entry(FinishesFile, text, (), text.data)
-        said = {word.casefold(): ours for ours, words in (finishes.words if finishes else {}).items() for word in words}
+        said = {
+            word.casefold(): ours
+            for ours, words in (finishes.words if finishes else {}).items()
+            for word in words
+        }
         return Gateways(under.formats, under.rules, under.finishes | said), findings
     spec, findings = read_entry(GatewayFormat, text, (), text.data)
     if spec is None:
         return under, findings
-    return Gateways(under.formats | {path.stem: spec}, under.rules, under.finishes), [*findings, *review(spec, text)]
+    return Gateways(under.formats | {path.stem: spec}, under.rules, under.finishes), [
+        *findings,
+        *review(spec, text),
+    ]

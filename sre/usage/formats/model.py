@@ -1,18 +1,17 @@
 """A gateway's format as its file says it: where in a record each thing stands, and in what units."""
 
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from sre.catalogue.amounts import Entry, Line
 from sre.explain import objection
 from sre.source import show
+from sre.usage.formats.amounts import DIVISORS, Clock, Unit
 from sre.usage.formats.paths import split
 from sre.usage.record import ErrorType, FinishReason
 
-Unit = Literal["s", "ms", "us"]
-Clock = Literal["s", "ms", "us", "iso"]
 Required = Literal["id", "model", "tokens"]
 
 _RANGE = re.compile(r"(\d{1,3})-(\d{1,3})", re.ASCII)
@@ -26,7 +25,9 @@ def _paths(value: object) -> object:
         return value
     for text in value:
         if not all(split(text)) or len(split(text)) > 16:
-            raise objection(f"{show(text)} is no path", "join keys by `/`, like usage/prompt_tokens", _NO_PATH)
+            raise objection(
+                f"{show(text)} is no path", "join keys by `/`, like usage/prompt_tokens", _NO_PATH
+            )
     return tuple(split(text) for text in value)
 
 
@@ -87,6 +88,11 @@ class Duration(Entry):
             what, fix = "a time is either `at` a place or from `begin` to `end`", "write `at`, or both others"
             raise objection(what, fix, "it would be a guess")
         return self
+
+    @property
+    def divisor(self) -> float:
+        """Of its unit in a second."""
+        return DIVISORS[self.unit]
 
 
 class Team(Entry):
