@@ -20,19 +20,14 @@ Unit = Literal["s", "ms", "us"]
 Clock = Literal["s", "ms", "us", "iso"]
 DIVISORS: dict[Unit, float] = {"s": 1.0, "ms": 1e3, "us": 1e6}
 
-Convert = Callable[[Any], float | None]
 _parse = datetime.fromisoformat
 
 
-def number(value: Any) -> int | float:
-    """A JSON number or a text that is one. Raises ``Invalid``."""
+def number(value: Any, *, text: bool) -> int | float:
+    """A JSON number or, where ``text`` may be one, text that is. Raises ``Invalid``."""
     if value.__class__ is int or value.__class__ is float:
         return value
-    if value.__class__ is not str:
-        raise Invalid("wrong_type")
-    if value.isdecimal() and value.isascii() and len(value) < 20:
-        return int(value)
-    found = _parsed(value)
+    found = _parsed(value) if text and value.__class__ is str else None
     if found is None:
         raise Invalid("wrong_type")
     if not isfinite(found):
@@ -40,29 +35,35 @@ def number(value: Any) -> int | float:
     return found
 
 
-def _parsed(text: str) -> float | None:
+def _parsed(text: str) -> int | float | None:
+    if text.isdecimal() and text.isascii() and len(text) < 20:
+        return int(text)
     try:
         return None if "_" in text else float(text)
     except ValueError:
         return None
 
 
-def count(value: Any) -> int:
-    """From a field to a whole number of tokens. Raises ``Invalid``."""
-    found = number(value)
-    if found > LARGEST_COUNT:
-        raise Invalid("too_large")
-    if found != int(found):
-        raise Invalid("wrong_type")
-    return int(found)
+def counter(*, text: bool) -> Callable[[Any], int]:
+    """From a field to a whole number of tokens. The function raises ``Invalid``."""
+
+    def count(value: Any) -> int:
+        found = number(value, text=text)
+        if found > LARGEST_COUNT:
+            raise Invalid("too_large")
+        if found != int(found):
+            raise Invalid("wrong_type")
+        return int(found)
+
+    return count
 
 
-def seconds(unit: Unit) -> Convert:
+def seconds(unit: Unit, *, text: bool) -> Callable[[Any], float | None]:
     """From a duration in ``unit`` to seconds; a negative one is none: a clock was set back, no more."""
     divisor = DIVISORS[unit]
 
     def convert(value: Any) -> float | None:
-        found = number(value)
+        found = number(value, text=text)
         if found > LONGEST * divisor:
             raise Invalid("too_large")
         return None if found < 0 else found / divisor
@@ -70,14 +71,14 @@ def seconds(unit: Unit) -> Convert:
     return convert
 
 
-def moment(unit: Clock) -> Callable[[Any], float]:
+def moment(unit: Clock, *, text: bool) -> Callable[[Any], float]:
     """From a moment in ``unit`` to epoch seconds. The function raises ``Invalid``."""
     if unit == "iso":
         return _instant
     divisor = DIVISORS[unit]
 
     def convert(value: Any) -> float:
-        found = number(value)
+        found = number(value, text=text)
         if found < 0:
             raise Invalid("negative")
         if found > LAST_MOMENT * divisor:
@@ -100,9 +101,9 @@ def _instant(text: Any) -> float:
     raise Invalid("negative" if time < 0 else "wrong_type")
 
 
-def between(unit: Unit, absent: frozenset[object]) -> Callable[[Any, Any], float | None]:
-    """The seconds from one moment to another."""
-    convert = moment(unit)
+def between(unit: Unit, absent: frozenset[object], *, text: bool) -> Callable[[Any, Any], float | None]:
+    """From two moments to the seconds between them."""
+    convert = moment(unit, text=text)
 
     def span(begin: Any, end: Any) -> float | None:
         if begin in absent or end in absent:

@@ -177,6 +177,7 @@ class GatewayFormat(Entry):
     source: Line = Field(description="which log or callback of which release", examples=["its access log"])
     notes: tuple[Line, ...] = Field((), description="what users have to switch on, and what they cannot have")
     embedded: Line | None = Field(None, description="the key whose text is JSON itself", examples=["ai_log"])
+    text_numbers: bool = Field(False, description="whether a number may be written as text")
     absent: Words | None = Field(None, description="words that stand for nothing, beside '', '-' and 'None'")
     id: Identifier | None = Field(None, description="nothing is taken for a duplicate without it")
     time: Annotated[tuple[Moment, ...], Field(min_length=1)] = Field(

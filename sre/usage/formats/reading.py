@@ -12,7 +12,7 @@ from sre.usage.formats import amounts
 from sre.usage.formats.endings import Endings
 from sre.usage.formats.errors import ErrorRules
 from sre.usage.formats.invalid import Invalid
-from sre.usage.formats.model import Counts, Duration, GatewayFormat, Identifier, Moment, Requirements
+from sre.usage.formats.model import Duration, GatewayFormat
 from sre.usage.formats.paths import Path, tree
 from sre.usage.formats.words import LONGEST, Memory, identify, name
 from sre.usage.formats.writing import Writing
@@ -21,30 +21,23 @@ from sre.usage.record import Tokens, UsageRecord
 Read = tuple[UsageRecord, str | None]
 """A record and the key it came with: a secret, to be forgotten as soon as the team is known."""
 
-_NAMES = ("team", "model", "requested_model", "pool")
-
 
 def make_reader(
     called: str, spec: GatewayFormat, rules: ErrorRules, finishes: Mapping[str, str], *, trusted: bool
 ) -> tuple[type[Struct], Callable[[Any], Read]]:
     """The struct that a line is parsed into, and a function from it to a record, which raises ``Invalid``."""
-    absent = frozenset({UNSET, None, "", "-", "None", *(spec.absent or ())})
-    root = tree(all_paths(spec), spec.embedded)
-    writing = Writing(root, absent)
-    _names(writing, spec, absent, trusted=trusted)
-    _finish(writing, spec, absent, finishes)
-    _outcome(writing, spec, rules, absent)
-    _seconds(writing, "duration", spec.duration, absent)
-    _seconds(writing, "ttft", spec.ttft, absent)
-    _time(writing, spec.time)
-    _id(writing, spec.id, absent)
-    _tokens(writing, spec.tokens)
-    _required(writing, spec.required)
-    writing.pick("key", spec.key)
-    writing.add("key = None if key in absent else str(key)")
-    made = f"{writing.bind(UsageRecord)}(id, time, outcome, team, model, requested_model, pool, tokens, "
-    writing.add(f"return {made}ttft, duration, finish, error_type), key")
-    return root.struct, writing.compile(called)
+    reader = _Reader(spec)
+    reader.names(trusted=trusted)
+    reader.finish(finishes)
+    reader.outcome(rules)
+    reader.seconds("duration", spec.duration)
+    reader.seconds("ttft", spec.ttft)
+    reader.time()
+    reader.id()
+    reader.tokens()
+    reader.required()
+    reader.result()
+    return reader.root.struct, reader.write.compile(called)
 
 
 def all_paths(value: Any) -> Iterator[Path]:
@@ -59,146 +52,161 @@ def all_paths(value: Any) -> Iterator[Path]:
             yield from all_paths(item)
 
 
-def _names(writing: Writing, spec: GatewayFormat, absent: frozenset[object], *, trusted: bool) -> None:
-    clean = writing.bind(Memory(name(absent)))
-    client_set = (spec.team.client_set if trusted else None) or ()
-    team = (*(spec.team.authenticated or ()), *client_set)
-    for variable, paths in zip(_NAMES, (team, spec.model, spec.requested_model, spec.pool), strict=True):
-        writing.pick(variable, paths)
-        if paths and variable == "model" and spec.required.success:
-            writing.add("given_model = model")
-        if paths:
-            writing.add(f"{variable} = {clean}[{variable}]")
+class _Reader:
+    """Writes the steps. In them, variables are called as the fields of a record, and ``given_`` is what was there."""
 
+    def __init__(self, spec: GatewayFormat) -> None:
+        self.spec = spec
+        self.absent: frozenset[object] = frozenset({UNSET, None, "", "-", "None", *(spec.absent or ())})
+        self.root = tree(all_paths(spec), spec.embedded)
+        self.write = Writing(self.root, self.absent)
+        self.invalid = self.write.bind(Invalid)
 
-def _finish(
-    writing: Writing, spec: GatewayFormat, absent: frozenset[object], finishes: Mapping[str, str]
-) -> None:
-    clean = name(absent)
+    def names(self, *, trusted: bool) -> None:
+        spec, clean = self.spec, self.write.bind(Memory(name(self.absent)))
+        team = (*(spec.team.authenticated or ()), *((spec.team.client_set if trusted else None) or ()))
+        given = {
+            "team": team,
+            "model": spec.model,
+            "requested_model": spec.requested_model,
+            "pool": spec.pool,
+        }
+        for variable, paths in given.items():
+            self.write.pick(f"given_{variable}", paths)
+            self.write.add(f"{variable} = {clean}[given_{variable}]" if paths else f"{variable} = None")
 
-    def reason(value: Any) -> str | None:
-        word = clean(value)
-        return None if word is None else finishes.get(word.casefold(), "other")
+    def finish(self, finishes: Mapping[str, str]) -> None:
+        clean = name(self.absent)
 
-    writing.pick("finish", spec.finish_reason)
-    if spec.finish_reason:
-        writing.add(f"finish = {writing.bind(Memory(reason))}[finish]")
+        def reason(value: Any) -> str | None:
+            word = clean(value)
+            return None if word is None else finishes.get(word.casefold(), "other")
 
+        self.write.pick("finish", self.spec.finish_reason)
+        self.write.add(f"finish = {self.write.bind(Memory(reason))}[finish]")
 
-def _outcome(writing: Writing, spec: GatewayFormat, rules: ErrorRules, absent: frozenset[object]) -> None:
-    ending, failure, endings = spec.outcome, spec.error, Endings(spec.outcome, rules, absent)
-    given = {"word": ending.word, "code": ending.code, "flags": ending.flags, "error": ending.error}
-    for variable, paths in given.items():
-        writing.pick(variable, paths)
-    seen = [variable for variable, paths in given.items() if paths]
-    known = writing.bind(Memory(endings.remembered(seen)))
-    writing.add(f"outcome = {known}[{', '.join(seen) or None}]", "error_type = None")
-    with writing.inside("if outcome == 'error':"):
-        writing.pick("decided", failure.type)
-        writing.pick("kind", failure.class_)
-        writing.pick("code", (*(failure.code or ()), *(ending.code or ())))
-        writing.pick("message", failure.message)
-        writing.add(f"error_type = {writing.bind(endings.error)}(decided, kind, code, flags, message)")
+    def outcome(self, rules: ErrorRules) -> None:
+        write, ending, failure = self.write, self.spec.outcome, self.spec.error
+        endings = Endings(ending, rules, self.absent)
+        given = {"word": ending.word, "code": ending.code, "flags": ending.flags, "error": ending.error}
+        for variable, paths in given.items():
+            write.pick(variable, paths)
+        seen = [variable for variable, paths in given.items() if paths]
+        known = write.bind(Memory(endings.remembered(seen)))
+        write.add(f"outcome = {known}[{', '.join(seen) or None}]", "error_type = None")
+        with write.inside("if outcome == 'error':"):
+            write.pick("decided", failure.type)
+            write.pick("kind", failure.class_)
+            write.pick("code", (*(failure.code or ()), *(ending.code or ())))
+            write.pick("message", failure.message)
+            write.add(f"error_type = {write.bind(endings.error)}(decided, kind, code, flags, message)")
 
+    def seconds(self, variable: str, spec: Sequence[Duration]) -> None:
+        """The first of the alternatives that says something."""
+        self.write.add(f"{variable} = None")
+        with ExitStack() as around:
+            for number, one in enumerate(spec):
+                if number:
+                    around.enter_context(self.write.inside(f"if {variable} is None:"))
+                self._span(variable, one)
 
-def _seconds(writing: Writing, variable: str, spec: Sequence[Duration], absent: frozenset[object]) -> None:
-    """The first of the alternatives that says something."""
-    writing.add(f"{variable} = None")
-    with ExitStack() as around:
-        for number, one in enumerate(spec):
-            if number:
-                around.enter_context(writing.inside(f"if {variable} is None:"))
-            _span(writing, variable, one, absent)
+    def _span(self, variable: str, spec: Duration) -> None:
+        write, text = self.write, self.spec.text_numbers
+        write.pick("end", spec.at or spec.end)
+        if spec.filler:
+            write.pick("filler", spec.filler)
+            write.add("if end == filler: end = None")
+        if spec.begin:
+            write.pick("begin", spec.begin)
+            span = write.bind(amounts.between(spec.unit, self.absent, text=text))
+            write.add(f"{variable} = {span}(begin, end)")
+            return
+        # Python compares numbers of one kind much faster than an int with a float.
+        longest = int(amounts.LONGEST * spec.divisor)
+        for word, kind, least, most in (
+            ("if", "float", "0.0", f"{longest}.0"),
+            ("elif", "int", "0", longest),
+        ):
+            with write.inside(f"{word} end.__class__ is {kind} and {least} <= end <= {most}:"):
+                write.add(f"{variable} = end / {spec.divisor}")
+        with write.inside("elif end not in absent:"):
+            write.add(f"{variable} = {write.bind(amounts.seconds(spec.unit, text=text))}(end)")
 
+    def time(self) -> None:
+        write = self.write
+        write.add("time = None")
+        with ExitStack() as around:
+            for number, one in enumerate(self.spec.time):
+                if number:
+                    around.enter_context(write.inside("if time is None:"))
+                write.pick("given_time", one.at)
+                if one.unit == "iso":
+                    self._iso()
+                with write.inside("if time is None and given_time not in absent:"):
+                    convert = amounts.moment(one.unit, text=self.spec.text_numbers)
+                    write.add(f"time = {write.bind(convert)}(given_time)")
+                if one.of == "start":
+                    write.add("if duration is not None and time is not None: time += duration")
+        write.add(f"if time is None: raise {self.invalid}('missing')")
 
-def _span(writing: Writing, variable: str, spec: Duration, absent: frozenset[object]) -> None:
-    writing.pick("end", spec.at or spec.end)
-    if spec.filler:
-        writing.pick("filler", spec.filler)
-        writing.add("if end == filler: end = None")
-    if spec.begin:
-        writing.pick("begin", spec.begin)
-        writing.add(f"{variable} = {writing.bind(amounts.between(spec.unit, absent))}(begin, end)")
-        return
-    # Python compares numbers of one kind much faster than an int with a float.
-    longest = int(amounts.LONGEST * spec.divisor)
-    for word, kind, least, most in (("if", "float", "0.0", f"{longest}.0"), ("elif", "int", "0", longest)):
-        with writing.inside(f"{word} end.__class__ is {kind} and {least} <= end <= {most}:"):
-            writing.add(f"{variable} = end / {spec.divisor}")
-    with writing.inside("elif end not in absent:"):
-        writing.add(f"{variable} = {writing.bind(amounts.seconds(spec.unit))}(end)")
+    def _iso(self) -> None:
+        """What nearly every time is, without a call; the rest is left to ``amounts.moment``."""
+        with self.write.inside("try:"):
+            self.write.add(f"stamp = {self.write.bind(datetime.fromisoformat)}(given_time)")
+            self.write.add("time = None if stamp.tzinfo is None else stamp.timestamp()")
+            self.write.add("if time is not None and time < 0.0: time = None")
+        with self.write.inside("except (TypeError, ValueError, OverflowError):"):
+            self.write.add("time = None")
 
+    def id(self) -> None:
+        spec, write = self.spec.id, self.write
+        write.pick("id", spec.at if spec else None)
+        # Longer than any word that stands for nothing: an id is new in every line, and asking would hash it.
+        least = max(len(word) for word in self.absent if isinstance(word, str))
+        with write.inside(f"if not (id.__class__ is str and {least} < len(id) <= {LONGEST}):"):
+            write.add(f"id = {write.bind(identify(self.absent))}(id)")
+        if spec and spec.client_set:
+            write.add("if id: id = f'{id}@{given_time}'")
 
-def _time(writing: Writing, spec: Sequence[Moment]) -> None:
-    writing.add("time = None")
-    with ExitStack() as around:
-        for number, one in enumerate(spec):
-            if number:
-                around.enter_context(writing.inside("if time is None:"))
-            writing.pick("moment", one.at)
-            if one.unit == "iso":
-                _iso(writing)
-            with writing.inside("if time is None and moment not in absent:"):
-                writing.add(f"time = {writing.bind(amounts.moment(one.unit))}(moment)")
-            if one.of == "start":
-                writing.add("if duration is not None and time is not None: time += duration")
-    writing.add(f"if time is None: raise {writing.bind(Invalid)}('missing')")
+    def tokens(self) -> None:
+        """Disjoint classes: what a gateway counts inside another class is taken out of it."""
+        spec, write = self.spec.tokens, self.write
+        write.add("tokens = given_input = None")
+        if spec is None:
+            return
+        count = write.bind(amounts.counter(text=self.spec.text_numbers))
+        parts = {"input": spec.input, "cached_input": spec.cached_input, "cache_write": spec.cache_write,
+                 "output": spec.output, "reasoning": spec.reasoning}  # fmt: skip
+        read = {variable: one for variable, one in parts.items() if one}
+        write.add(*(f"{variable} = 0" for variable in parts))
+        for variable, one in read.items():
+            given = f"given_{variable}"
+            write.pick(given, one.at)
+            write.add(f"if {given}.__class__ is int: {variable} = {given}")
+            write.add(f"elif {given} not in absent: {variable} = {count}({given})")
+        write.add(*(f"input -= {held}" for held in spec.input.holds))
+        write.add(*(f"output -= {held}" for held in spec.output.holds))
+        negative = " or ".join(f"{variable} < 0" for variable in read)
+        write.add(f"if {negative}: raise {self.invalid}('negative')", f"total = {' + '.join(read)}")
+        write.add(f"if total > {amounts.LARGEST_COUNT}: raise {self.invalid}('too_large')")
+        zeros = " or given_input not in absent or given_output not in absent"
+        with write.inside(f"if total{zeros if spec.zeros == 'counted' else ''}:"):
+            write.add(f"tokens = {write.bind(Tokens)}({', '.join(parts)})")
 
+    def required(self) -> None:
+        """A key that is not there is missing; a null is an answer: it is known that there is nothing to report."""
+        lacks = {
+            "id": "not id",
+            "model": "(model is None and given_model is not None)",
+            "tokens": f"(tokens is None and given_input is {self.write.bind(UNSET)})",
+        }
+        always, success = self.spec.required.always, self.spec.required.success
+        for needed, when in ((always, ""), (success, "outcome == 'success' and ")):
+            for key in needed:
+                self.write.add(f"if {when}{lacks[key]}: raise {self.invalid}('missing')")
 
-def _iso(writing: Writing) -> None:
-    """What nearly every time is, without a call; the rest is left to ``amounts.moment``."""
-    with writing.inside("try:"):
-        writing.add(f"stamp = {writing.bind(datetime.fromisoformat)}(moment)")
-        writing.add("time = None if stamp.tzinfo is None else stamp.timestamp()")
-        writing.add("if time is not None and time < 0.0: time = None")
-    with writing.inside("except (TypeError, ValueError, OverflowError):"):
-        writing.add("time = None")
-
-
-def _id(writing: Writing, spec: Identifier | None, absent: frozenset[object]) -> None:
-    writing.pick("id", spec.at if spec else None)
-    # Longer than any word that stands for nothing: an id is new in every line, and would be hashed to ask.
-    least = max(len(word) for word in absent if isinstance(word, str))
-    plain = f"id.__class__ is str and {least} < len(id) <= {LONGEST}"
-    writing.add(f"if not ({plain}): id = {writing.bind(identify(absent))}(id)")
-    if spec and spec.client_set:
-        writing.add("if id: id = f'{id}@{moment}'")
-
-
-def _tokens(writing: Writing, spec: Counts | None) -> None:
-    """Disjoint classes: what a gateway counts inside another class is taken out of it."""
-    writing.add("tokens = given_input = None")
-    if spec is None:
-        return
-    count, invalid = writing.bind(amounts.count), writing.bind(Invalid)
-    parts = {"input": spec.input, "cached_input": spec.cached_input, "cache_write": spec.cache_write,
-             "output": spec.output, "reasoning": spec.reasoning}  # fmt: skip
-    for variable, one in parts.items():
-        writing.pick(variable, one.at if one else None)
-        if variable in {"input", "output"} and spec.zeros == "counted":
-            writing.add(f"given_{variable} = {variable}")
-        reading = (
-            f"{variable} = 0 if {variable} in absent else {count}({variable})" if one else f"{variable} = 0"
-        )
-        writing.add(f"if {variable}.__class__ is not int: {reading}")
-    read = [variable for variable, one in parts.items() if one]
-    writing.add(*(f"input -= {held}" for held in spec.input.holds))
-    writing.add(*(f"output -= {held}" for held in spec.output.holds))
-    writing.add(f"if {' or '.join(f'{one} < 0' for one in read)}: raise {invalid}('negative')")
-    writing.add(f"total = {' + '.join(read)}")
-    writing.add(f"if total > {amounts.LARGEST_COUNT}: raise {invalid}('too_large')")
-    zeros = "given_input not in absent or given_output not in absent" if spec.zeros == "counted" else "False"
-    with writing.inside(f"if total or {zeros}:"):
-        writing.add(f"tokens = {writing.bind(Tokens)}({', '.join(parts)})")
-
-
-def _required(writing: Writing, spec: Requirements) -> None:
-    """A key that is not there is missing; a null is an answer: it is known that there is nothing to report."""
-    lacks = {
-        "id": "not id",
-        "model": "(model is None and given_model is not None)",
-        "tokens": f"(tokens is None and given_input is {writing.bind(UNSET)})",
-    }
-    for needed, when in ((spec.always, ""), (spec.success, "outcome == 'success' and ")):
-        for key in needed:
-            writing.add(f"if {when}{lacks[key]}: raise {writing.bind(Invalid)}('missing')")
+    def result(self) -> None:
+        self.write.pick("key", self.spec.key)
+        self.write.add("key = None if key in absent else str(key)")
+        fields = "id, time, outcome, team, model, requested_model, pool, tokens, ttft, duration, finish, error_type"
+        self.write.add(f"return {self.write.bind(UsageRecord)}({fields}), key")
