@@ -114,7 +114,7 @@ class Accounts:
         """
         try:
             self._restore(snapshot)
-        except (KeyError, TypeError, IndexError) as error:
+        except (KeyError, TypeError, IndexError, ValueError) as error:
             raise ValueError(f"not counts of this release ({type(error).__name__})") from None
 
     def _restore(self, snapshot: Any) -> None:

@@ -54,6 +54,11 @@ LAST_RECORD = Family(
     "gauge",
     "Time of the newest record of the route; 0 before any.",
 )
+RECORD_AGE = Family(
+    "llm_exporter_newest_record_age_seconds",
+    "gauge",
+    "Age of the newest record of the route; before any, how long the exporter has waited for one.",
+)
 OVERFLOW = Family(
     "llm_exporter_label_overflow_total",
     "counter",

@@ -44,7 +44,7 @@ class Intake:
         """``routes`` are the names that the page shows from the start; ``clock`` gives epoch seconds."""
         self._identity, self._accounts, self._clock = identity, accounts, clock
         self._progress = {name: Progress() for name in routes}
-        self._seen = Seen(remembered_ids)
+        self._seen, self._begun = Seen(remembered_ids), clock()
 
     def take(self, route: Route, lines: Sequence[bytes]) -> None:
         """Count the lines of a log; whatever is wrong with one is counted by reason."""
@@ -87,7 +87,8 @@ class Intake:
         """The accounts, and what came of each route's records."""
         name = families.OVERFLOW.name
         overflow = "".join(f"{name}{labels(label=k)} {n}\n" for k, n in self._accounts.overflow.items())
-        own = f"{expose(self._progress)}{families.OVERFLOW.head}{overflow}"
+        progress = expose(self._progress, self._clock(), self._begun)
+        own = f"{progress}{families.OVERFLOW.head}{overflow}"
         return self._accounts.expose() + own.encode()
 
     def snapshot(self) -> dict[str, Any]:
@@ -107,7 +108,7 @@ class Intake:
                 self._progress[name] = Progress()
                 if name in snapshot["routes"]:
                     self._progress[name].restore(snapshot["routes"][name])
-        except (KeyError, TypeError) as error:
+        except (KeyError, TypeError, ValueError) as error:
             raise ValueError(f"not counts of this release ({type(error).__name__})") from None
 
     def _note(

@@ -47,7 +47,7 @@ class Journal:
         if left_out:
             said["left_out"] = left_out
         line = " ".join(f"{name}={_value(value)}" for name, value in said.items())
-        print(line, file=self._stream, flush=True)  # noqa: T201
+        print(line, file=self._stream, flush=True)
 
 
 def _value(value: object) -> str:

@@ -81,6 +81,8 @@ def _formats(config: Config, routes: Placed) -> Iterator[Problem]:
             for finding in refused.findings:
                 what = f"the format {show(route.format)} cannot be used: {finding.where}: {finding.what}"
                 yield Problem(loc, what, finding.why, finding.fix, finding.severity)
+            # All formats share their folder: the next one would only say it again.
+            return
 
 
 def _roster(config: Config) -> Iterator[Problem]:

@@ -58,7 +58,7 @@ def _environment(text: str) -> str:
         # What stands there may be the token itself.
         raise objection(
             "what stands there is not the name of an environment variable",
-            "write a name like SRE_INGEST_TOKEN, and put the token there; a token that was written here is to be replaced",
+            "write a name like SRE_INGEST_TOKEN, and put the token there; one that was written here is to be replaced",
             "a token in a file is read by everybody who may read the file",
         )
     return text

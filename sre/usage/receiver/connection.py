@@ -69,11 +69,17 @@ class Connection:
             return False
         self.waiting = False
         response = await self._application(self._request(head))
-        whole = self._http.their_state is h11.DONE
+        whole = self._whole()
         await self._send(response, whole=whole, silent=head.method == b"HEAD")
         if not whole:
             await self._linger()
         return whole and self._http.our_state is h11.DONE
+
+    def _whole(self) -> bool:
+        """Whether nothing of the request is left unread."""
+        if self._http.their_state is h11.SEND_BODY:
+            self._http.next_event()
+        return self._http.their_state is h11.DONE
 
     def _request(self, head: h11.Request) -> Request:
         headers = {name.decode("ascii"): value.decode("latin-1") for name, value in head.headers}
@@ -109,7 +115,7 @@ class Connection:
         headers = [("Content-Type", response.kind), ("Content-Length", str(len(response.body)))]
         headers += [*response.headers.items(), *([] if whole else [("Connection", "close")])]
         async with asyncio.timeout(self._seconds):
-            head = h11.Response(status_code=response.status, headers=headers)
+            head = h11.Response(status_code=response.status, headers=headers, reason=response.status.phrase)
             self._writer.write(_bytes(self._http.send(head)))
             body = b"" if silent else response.body
             for at in range(0, len(body), _SLICE):

@@ -97,9 +97,7 @@ class Desk:
         if (taken := delivery.taken) is None:
             return Response(HTTPStatus.OK, b"{}\n", JSON)
         if taken.invalid and not taken.ok and not taken.duplicate:
-            sentence = (
-                f"None of {taken.invalid} records can be read as `{route.format.name}`; /metrics tells why."
-            )
+            sentence = f"None of its {taken.invalid} records can be read as `{route.format.name}`; /metrics tells why."
             raise Declined(say(HTTPStatus.BAD_REQUEST, sentence), "unreadable")
         counts = ",".join(f'"{name}":{count}' for name, count in taken._asdict().items())
         return Response(HTTPStatus.OK, f"{{{counts}}}\n".encode(), JSON)

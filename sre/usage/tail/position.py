@@ -35,9 +35,12 @@ class Place(msgspec.Struct, frozen=True):
 class Position(msgspec.Struct, frozen=True):
     """How far a log has been read: files still being read, oldest first, and those that are done with.
 
-    ``lost`` counts bytes that are known to have been in the log and gone before they could be read.
+    The last place is where reading goes on; the ones before it are rotated files that somebody may still write
+    to. ``lost`` counts bytes that are known to have been in the log and gone before they could be read. ``path``
+    is where the log's name led to, links followed.
     """
 
     places: tuple[Place, ...] = ()
     done: tuple[Mark, ...] = ()
     lost: int = 0
+    path: str = ""
