@@ -23,7 +23,7 @@ from sre.usage.tail.position import Mark, Place, Position
 from sre.usage.tail.problems import sentence
 from sre.usage.tail.step import Step, advance, replay, rest
 from sre.usage.tail.text import HEAD, Text, mark, open_text
-from sre.usage.tail.trail import being_copied, find, identity, marks, unknown
+from sre.usage.tail.trail import being_copied, find, has_text, identity, marks, unknown
 
 _LINGER = 60 * 10**9
 """Nanoseconds for which a rotated file is still looked at after the one that follows was written to."""
@@ -63,15 +63,18 @@ class Tail:
         path: Path,
         position: Position | None = None,
         longest: int = 1 << 20,
+        chunk: int = 1 << 20,
         streams: Sequence[str] = STREAMS,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """``position`` is where an earlier run stopped; None reads the file from its beginning.
 
-        ``longest`` is the cap of a line in bytes, ``streams`` those of a container's that are read.
+        ``longest`` is the cap of a line in bytes, ``chunk`` how many are read at a time, ``streams`` those of a
+        container that are read.
         """
         self.path = path
         self._longest, self._streams, self._clock = longest, streams, clock
+        self._chunk = max(chunk, longest + 2)
         self._texts: dict[tuple[int, int], Text] = {}
         self._problem = ""
         self.position = self._first_position() if position is None else position
@@ -133,7 +136,7 @@ class Tail:
         place = self.position.places[index]
         others = {identity(p.mark) for p in self.position.places} - {identity(place.mark)}
         files = [file for file in self._files() if file.identity not in others]
-        found = find(place, files, files)
+        found = find(place, files, self._rotated(files))
         if found and found.whole:
             self._hold(index, place, files[found.index])
         else:
@@ -153,7 +156,7 @@ class Tail:
                 torn = rest(known, earlier, self._longest)
         if places[index].read or not torn or begins(text.at(0, HEAD)):
             torn = b""
-        return advance(text, places[index], pieces, torn, self._longest, self._streams)
+        return advance(text, places[index], pieces, torn, self._longest, self._chunk, self._streams)
 
     def _take(self, index: int, step: Step) -> bool:
         """Make the step's place the position; False where it is no further than before."""
@@ -170,7 +173,7 @@ class Tail:
         """Find the file of the place again: at the start, and where the one that is open holds another text."""
         files = self._files()
         strangers = self._unknown(files)
-        found = find(place, files, strangers)
+        found = find(place, files, self._rotated(strangers))
         if found and found.whole:
             self._hold(-1, place, files[found.index])
             return []
@@ -198,9 +201,8 @@ class Tail:
     def _go_on(self, place: Place | None) -> list[bytes] | None:
         """To the file that follows, once there is something in it; None where there is none."""
         files = self._files()
-        here = [i for i, file in enumerate(files) if place and file.identity == identity(place.mark)]
-        after = files[here[0] + 1 :] if here else self._unknown(files)
-        following = next((file for file in after if file.size), None)
+        after = self._after(place, files)
+        following = next((file for file in after if has_text(file)), None)
         if following is None:
             self._problem = self._absence(files)
             return None
@@ -215,6 +217,15 @@ class Tail:
             return step.lines if step else []
         self._check_whole(place, following)
         return self._switch(files, following, text)
+
+    def _after(self, place: Place | None, files: Sequence[File]) -> Sequence[File]:
+        """The files that were begun later than the one of the place, which is open and may be packed or gone."""
+        for index, file in enumerate(files if place else ()):
+            if place and file.identity == identity(place.mark):
+                return files[index + 1 :]
+        strangers = self._unknown(files)
+        found = find(place, files, self._rotated(strangers)) if place else None
+        return files[found.index + 1 :] if found else strangers
 
     def _absence(self, files: Sequence[File]) -> str:
         if not self.path.exists():
@@ -272,7 +283,14 @@ class Tail:
         self._prune()
 
     def _unknown(self, files: Sequence[File]) -> list[File]:
-        return unknown(files, self.position.done, Path(os.path.realpath(self.path)))
+        return unknown(files, self.position.done, self._live())
+
+    def _rotated(self, files: Sequence[File]) -> list[File]:
+        """Those that may be a copy: nobody copies onto a log that is being written."""
+        return [file for file in files if file.path != self._live()]
+
+    def _live(self) -> Path:
+        return Path(os.path.realpath(self.path))
 
     def _files(self) -> list[File]:
         """All files of the log, oldest first; where a link leads elsewhere by now, those that it led to before too."""
