@@ -15,6 +15,7 @@ _READ = {
     "rules": "*.yaml",
     "exporters/signals": "*.yaml",
     **{f"exporters/{kind}": "*.yaml" for kind in BINDINGS},
+    "exporters/gateways": "*.yaml",
     "dashboards": "*.yaml",
     "runbooks": "*.md",
 }

@@ -1,1 +1,1 @@
-"""Usage records in (HTTP, log tail, ASGI), metrics out: the exporter."""
+"""Usage records in, metrics out: who used what, what came of it, and why it failed."""

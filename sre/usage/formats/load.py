@@ -1,0 +1,92 @@
+"""Formats by name, from the built-in catalogue and a team's own folders over it."""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from sre import content
+from sre.catalogue import folders
+from sre.catalogue.entries import read_entry
+from sre.findings import Finding, Refused
+from sre.source import suggest
+from sre.usage.formats.format import Format
+from sre.usage.formats.model import ErrorsFile, FinishesFile, GatewayFormat, Rule
+from sre.usage.formats.review import review
+
+_PART = "exporters/gateways"
+_SHARED = ("errors", "finish_reasons")
+"""Files of the folder that hold no format, but what all formats share."""
+
+
+@dataclass(frozen=True)
+class Gateways:
+    """All that the files say: formats by name, error rules in order, finish reasons by a gateway's word."""
+
+    formats: dict[str, GatewayFormat]
+    rules: tuple[Rule, ...]
+    finishes: dict[str, str]
+
+
+def load_gateways(catalogue_dirs: Sequence[Path] = ()) -> Gateways:
+    """Every format. Raises ``Refused`` with every finding of every file.
+
+    A team's own file takes the place of a built-in one of its name; its error rules are asked first.
+    """
+    found, findings = Gateways({}, (), {}), list[Finding]()
+    for folder in _roots(catalogue_dirs):
+        for path in folders.files(folder, _PART):
+            found, said = _laid_over(found, path)
+            findings += said
+    if findings:
+        raise Refused(findings)
+    return found
+
+
+def format_names(catalogue_dirs: Sequence[Path] = ()) -> list[str]:
+    """What a route's ``format:`` may name, without a look into the files."""
+    paths = [path for folder in _roots(catalogue_dirs) for path in folders.files(folder, _PART)]
+    return sorted({path.stem for path in paths} - set(_SHARED))
+
+
+def load_format(name: str, catalogue_dirs: Sequence[Path] = (), *, trusted: bool = False) -> Format:
+    """The format ``name``; ``catalogue_dirs`` are laid over the built-in content, the last one wins.
+
+    Fields that a client can set itself (a team header) reach ``record.team`` on a ``trusted`` route alone, so
+    that whoever reads the record need not ask again. Raises ``Refused`` with every finding of all files.
+    """
+    gateways = load_gateways(catalogue_dirs)
+    if name not in gateways.formats:
+        fix = suggest(name, gateways.formats)
+        raise Refused([Finding(name, "no gateway format has this name", "its lines could not be read", fix)])
+    return Format(name, gateways.formats[name], gateways.rules, gateways.finishes, trusted=trusted)
+
+
+def _roots(catalogue_dirs: Sequence[Path]) -> Iterable[Path]:
+    return dict.fromkeys((content.root(), *catalogue_dirs))
+
+
+def _laid_over(under: Gateways, path: Path) -> tuple[Gateways, list[Finding]]:
+    try:
+        text = folders.read(path)
+    except Refused as refused:
+        return under, list(refused.findings)
+    if path.stem == "errors":
+        rules, findings = read_entry(ErrorsFile, text, (), text.data)
+        return Gateways(
+            under.formats, (*(rules.rules if rules else ()), *under.rules), under.finishes
+        ), findings
+    if path.stem == "finish_reasons":
+        finishes, findings = read_entry(FinishesFile, text, (), text.data)
+        said = {
+            word.casefold(): ours
+            for ours, words in (finishes.words if finishes else {}).items()
+            for word in words
+        }
+        return Gateways(under.formats, under.rules, under.finishes | said), findings
+    spec, findings = read_entry(GatewayFormat, text, (), text.data)
+    if spec is None:
+        return under, findings
+    return Gateways(under.formats | {path.stem: spec}, under.rules, under.finishes), [
+        *findings,
+        *review(spec, text),
+    ]
