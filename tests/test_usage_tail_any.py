@@ -4,11 +4,19 @@ import gzip
 import os
 import shutil
 import tempfile
+import time
 from pathlib import Path
 
 from hypothesis import settings
 from hypothesis import strategies as st
-from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, precondition, rule, run_state_machine_as_test
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from sre.usage.tail import Position, Tail
 
@@ -30,6 +38,7 @@ class Log(RuleBasedStateMachine):
         self.written: list[bytes] = []
         self.begun = b""
         self.copied = False
+        self.later = 0.0
 
     @initialize(exists=st.booleans(), history=st.booleans(), chunk=st.integers(1, 900))
     def start(self, exists: bool, history: bool, chunk: int) -> None:
@@ -45,7 +54,7 @@ class Log(RuleBasedStateMachine):
         return os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 
     def reader(self, position: Position | None) -> Tail:
-        return Tail(self.log, position, longest=LONGEST, chunk=self.chunk)
+        return Tail(self.log, position, longest=LONGEST, chunk=self.chunk, clock=lambda: time.time() + self.later)
 
     def line(self) -> bytes:
         self.number += 1
@@ -121,7 +130,9 @@ class Log(RuleBasedStateMachine):
     @rule(number=st.integers(1, 3), members=st.booleans())
     def pack(self, number: int, members: bool) -> None:
         file = self.folder / f"access.jsonl.{number}"
-        if not file.exists() or (self.writer is not None and os.fstat(self.writer).st_ino == file.stat().st_ino):
+        if not file.exists() or (
+            self.writer is not None and os.fstat(self.writer).st_ino == file.stat().st_ino
+        ):
             return
         data = file.read_bytes()
         half = len(data) // 2 if members else len(data)
@@ -170,6 +181,8 @@ class Log(RuleBasedStateMachine):
         if self.copied:
             self.truncate()
         self.finish()
+        # What looks like a copy under way is waited for.
+        self.later = 60.0
         for _ in range(20_000):
             batch = self.tail.read()
             self.read_lines += batch.lines

@@ -34,13 +34,15 @@ _DONE = 1000
 class Batch:
     """Whole lines without their newlines, in order, and the position after them.
 
-    ``more`` says that the log goes on: call again at once. Empty lines are left out; one longer than the cap
+    ``more`` says that the log goes on: call again at once. ``waits`` says that it goes on soon: a file is being
+    renamed, copied or packed. Empty lines are left out; one longer than the cap
     is cut to one byte more than it, so that whoever decodes it sees that it is too long.
     """
 
     lines: Sequence[bytes]
     position: Position
     more: bool
+    waits: bool = False
 
 
 @dataclass(frozen=True)
@@ -86,8 +88,14 @@ class Tail:
             if lines is not None:
                 self._problem = ""
         except OSError as error:
-            lines, self._problem = None, sentence(self.path, error)
+            self._problem = sentence(self.path, error)
+            return Batch([], self.position, more=False, waits=isinstance(error, Unsettled))
         return Batch(lines or [], self.position, more=lines is not None)
+
+    @property
+    def problem(self) -> str:
+        """As in `Condition`; the rest of which takes a look at the disk."""
+        return self._problem
 
     @property
     def condition(self) -> Condition:
@@ -201,22 +209,20 @@ class Tail:
     def _go_on(self, place: Place | None) -> list[bytes] | None:
         """To the file that follows, once there is something in it; None where there is none."""
         files = self._files()
-        after = self._after(place, files)
-        following = next((file for file in after if has_text(file)), None)
-        if following is None:
-            self._problem = self._absence(files)
+        after = [file for file in self._after(place, files) if has_text(file)]
+        self._problem = self._absence(files)
+        if not after:
             return None
-        if being_copied(following, files[-1], self._clock()):
-            raise Unsettled(f"{following.path} may be a copy that is still being made")
-        text = self._open(following)
-        if place is None:
-            return self._switch(files, following, text)
-        # A writer that has gone on to the next file is through with this one: only now is its end the end.
-        step = self._advance(-1)
-        if step is None or self._take(-1, step):
-            return step.lines if step else []
-        self._check_whole(place, following)
-        return self._switch(files, following, text)
+        if being_copied(after[0], files[-1], self._clock()):
+            raise Unsettled(f"{after[0].path} may be a copy that is still being made")
+        self._open(after[0])
+        if place:
+            # A writer that has gone on to the next file is through with this one: only now is its end the end.
+            step = self._advance(-1)
+            if step is None or self._take(-1, step):
+                return step.lines if step else []
+            self._check_whole(place, after[0])
+        return self._switch(files, after)
 
     def _after(self, place: Place | None, files: Sequence[File]) -> Sequence[File]:
         """The files that were begun later than the one of the place, which is open and may be packed or gone."""
@@ -234,13 +240,19 @@ class Tail:
             return sentence(self.path, IsADirectoryError(errno.EISDIR, "", str(self.path)))
         return ""
 
-    def _switch(self, files: Sequence[File], following: File, text: Text) -> list[bytes]:
-        done = marks([file for file in files[: files.index(following)] if file.size])[-_DONE:]
-        place = Place(mark(text), seen=text.size() or 0)
-        path = os.path.realpath(self.path) if following == files[-1] else self.position.path
-        places = (*self.position.places, place)
-        self.position = replace(self.position, places=places, done=done, path=path)
-        return [line for older in places[:-2] for line in self._let_go(older)]
+    def _switch(self, files: Sequence[File], after: Sequence[File]) -> list[bytes] | None:
+        """Begin the next file. One of which no line was read has no place yet: too little of it is known."""
+        before, text = self.position, self._open(after[0])
+        done = marks([file for file in files[: files.index(after[0])] if file.size])[-_DONE:]
+        path = str(self._live()) if after[0] == files[-1] else before.path
+        places = (*before.places, Place(mark(text), seen=text.size() or 0))
+        self.position = replace(before, places=places, done=done, path=path)
+        step = self._advance(-1)
+        if step is None or not (self._take(-1, step) or len(after) > 1):
+            self.position = before
+            return None if step else []
+        ends = [line for older in self.position.places[:-2] for line in self._let_go(older)]
+        return ends + step.lines
 
     def _check_whole(self, place: Place, following: File) -> None:
         """A packed file that breaks off may still be written; once it is old, what is missing is lost."""
