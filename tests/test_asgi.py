@@ -403,6 +403,19 @@ def test_a_rotated_log_is_left_for_the_new_one(watched: Start) -> None:
     assert server.log.stat().st_mode & 0o007 == 0, "records are not for everybody"
 
 
+def test_a_log_can_rotate_itself(watched: Start, tmp_path: Path) -> None:
+    """Past its size the file becomes NAME.1, so that two files bound what a sidecar's volume holds."""
+    server = watched(SRE_USAGE_LOG_BYTES="1000")
+    for _ in range(9):
+        server.ask(ANSWER)
+        server.records()  # one batch each
+    first, second = (path.read_bytes().splitlines() for path in sorted(tmp_path.glob("usage.jsonl*")))
+    assert 0 < len(second) < 9
+    assert len(first) < 9
+    assert {path.name for path in tmp_path.iterdir()} == {"usage.jsonl", "usage.jsonl.1"}
+    assert sum(map(len, second)) > 900
+
+
 def test_a_torn_line_costs_one_record(watched: Start) -> None:
     """A write was cut off (full disk, power): the next record begins on a line of its own."""
     server = watched()

@@ -3,7 +3,7 @@
 from collections.abc import Callable, Sequence
 
 from sre.usage.asgi.shapes import Problem
-from sre.usage.formats.errors import Symptoms, decide
+from sre.usage.formats.errors import ErrorRules
 from sre.usage.formats.model import Rule
 
 Classify = Callable[[Problem, int], str]
@@ -12,9 +12,9 @@ Classify = Callable[[Problem, int], str]
 
 def classifier(rules: Sequence[Rule]) -> Classify:
     """Asks the rules; a problem's own code says more than the status."""
+    asked = ErrorRules(rules)
 
     def classify(problem: Problem, status: int) -> str:
-        code = str(problem.code or status)
-        return decide(rules, Symptoms(problem.type or "", code, "", problem.message or ""))
+        return asked.decide(problem.type or "", str(problem.code or status), "", problem.message or "")
 
     return classify

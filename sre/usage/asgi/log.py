@@ -1,5 +1,6 @@
 """Records into a file that the log tail reads, from a thread of its own: a slow disk never holds a request up."""
 
+import fcntl
 import os
 import threading
 from collections.abc import Callable
@@ -21,9 +22,9 @@ class Log:
     made anew. What cannot be written (a full disk, a missing folder) is counted and dropped.
     """
 
-    def __init__(self, path: Path, note: Callable[[str, int], None]) -> None:
-        """``note`` counts results: ok, dropped."""
-        self._path, self._note = path, note
+    def __init__(self, path: Path, note: Callable[[str, int], None], most: int | None = None) -> None:
+        """``note`` counts results: ok, dropped. Past ``most`` bytes the file becomes NAME.1."""
+        self._path, self._note, self._most = path, note, most
         self._lines = Queue[bytes](_WAITING)
         self._thread: threading.Thread | None = None
 
@@ -70,9 +71,18 @@ class Log:
             try:
                 for line in batch:
                     written += _append(file, line)
+                self._rotate(file)
             finally:
                 os.close(file)
         return written
+
+    def _rotate(self, file: int) -> None:
+        """Several processes may write: the lock lets one of them rename, and the others see that it did."""
+        if self._most is None or os.fstat(file).st_size < self._most:
+            return
+        fcntl.flock(file, fcntl.LOCK_EX)
+        if os.path.samestat(os.fstat(file), self._path.stat()):
+            self._path.rename(self._path.with_name(f"{self._path.name}.1"))
 
 
 def _append(file: int, line: bytes) -> bool:

@@ -9,12 +9,12 @@ from itertools import count
 from typing import Any
 
 from sre.usage.asgi.call import Call, Message
+from sre.usage.asgi.errors import Classify
 from sre.usage.asgi.log import Log
 from sre.usage.asgi.metrics import ROUTE, Metrics
 from sre.usage.asgi.paths import asks_for_inference
 from sre.usage.asgi.reply import Reply
 from sre.usage.asgi.served import Served
-from sre.usage.asgi.shapes import Problem
 from sre.usage.identity import Identity
 from sre.usage.labels import clean
 from sre.usage.record import UsageRecord, to_line
@@ -34,7 +34,7 @@ class Meter:
 
     identity: Identity
     served: Served
-    classify: Callable[[Problem, int], str]
+    classify: Classify
     finishes: Mapping[str, str]
     metrics: Metrics | None = None
     log: Log | None = None

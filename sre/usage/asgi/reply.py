@@ -1,12 +1,13 @@
 """What an engine's answer says, event by event or as a whole: usage, finish, model, error, first content."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 import msgspec
 
+from sre.usage.asgi.errors import Classify
 from sre.usage.asgi.kept import last_member
 from sre.usage.asgi.problem import problem_of
-from sre.usage.asgi.shapes import Answer, Choice, Delta, Inner, Problem, Usage, decode_answer, decode_usage
+from sre.usage.asgi.shapes import Answer, Choice, Delta, Inner, Usage, decode_answer, decode_usage
 from sre.usage.asgi.tally import billed, tokens_of
 from sre.usage.record import Tokens
 
@@ -32,7 +33,7 @@ class Reply:
         "started",
     )
 
-    def __init__(self, classify: Callable[[Problem, int], str], finishes: Mapping[str, str]) -> None:
+    def __init__(self, classify: Classify, finishes: Mapping[str, str]) -> None:
         """``classify``: the error type of a problem and a status; ``finishes``: the finish reason for an API's word."""
         self.classify, self._finishes = classify, finishes
         self._usage: Usage | None = None

@@ -3,6 +3,7 @@
 SRE_USAGE_CONFIG: the exporter's configuration; its roster, identity, limits and output_tokens_by_team are used.
     Without it every request is `unassigned`, and models are those that the engine answered for.
 SRE_USAGE_LOG: file that a record is appended to for each request, for the exporter's log tail.
+SRE_USAGE_LOG_BYTES: size at which that file becomes NAME.1; where nothing else rotates it.
 SRE_USAGE_METRICS: `off` leaves the metrics out of the engine's /metrics, where the exporter has them from the log.
 SRE_USAGE_TEAM_HEADER: header that names the team. Only where a gateway sets it and nobody else can reach the engine.
 SRE_USAGE_POOL: the pool that records name.
@@ -49,7 +50,7 @@ def meter_from(environment: Mapping[str, str] = os.environ, registry: CollectorR
         classify=classifier(gateways.rules),
         finishes=gateways.finishes,
         metrics=metrics,
-        log=_record_log(environment.get("SRE_USAGE_LOG"), metrics),
+        log=_record_log(environment, metrics),
         header=header or None,
         pool=environment.get("SRE_USAGE_POOL") or None,
     )
@@ -85,9 +86,14 @@ def _metrics(registry: CollectorRegistry, config: Config) -> Metrics:
     )
 
 
-def _record_log(path: str | None, metrics: Metrics | None) -> Log | None:
+def _record_log(environment: Mapping[str, str], metrics: Metrics | None) -> Log | None:
     def note(result: str, count: int) -> None:
         if metrics:
             metrics.note(LOG, result, count)
 
-    return Log(Path(path), note) if path else None
+    path, most = environment.get("SRE_USAGE_LOG"), environment.get("SRE_USAGE_LOG_BYTES", "")
+    if not most.isascii() or not most.isdecimal():
+        if most:
+            _log.error("SRE_USAGE_LOG_BYTES is no whole number: the log is not rotated")
+        most = ""
+    return Log(Path(path), note, int(most) if most else None) if path else None
