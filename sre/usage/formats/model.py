@@ -81,6 +81,7 @@ class Duration(Entry):
     end: Paths | None = Field(None, description="the moment to which it counts")
     unit: Unit = Field(description="seconds, milliseconds and microseconds differ", examples=["ms"])
     filler: Paths | None = Field(None, description="what a gateway fills in when it has nothing to say")
+    zeros: Literal["counted", "not_reported"] = Field("counted", description="what it means that it is 0")
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:
