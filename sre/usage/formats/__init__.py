@@ -3,8 +3,9 @@
 A format is data, ``exporters/gateways/NAME.yaml``; a team's own catalogue folders add formats or replace one.
 """
 
-from sre.usage.formats.format import Format, Read
+from sre.usage.formats.format import Format
 from sre.usage.formats.invalid import INVALID_REASONS, Invalid
 from sre.usage.formats.load import format_names, load_format
+from sre.usage.formats.reading import Read
 
 __all__ = ["INVALID_REASONS", "Format", "Invalid", "Read", "format_names", "load_format"]

@@ -1,18 +1,17 @@
 """A gateway's format as its file says it: where in a record each thing stands, and in what units."""
 
 import re
-from typing import Annotated, Any, Literal, Self
+from typing import Annotated, Literal, Self
 
 from pydantic import BeforeValidator, ConfigDict, Field, model_validator
 
 from sre.catalogue.amounts import Entry, Line
 from sre.explain import objection
 from sre.source import show
+from sre.usage.formats.amounts import DIVISORS, Clock, Unit
 from sre.usage.formats.paths import split
 from sre.usage.record import ErrorType, FinishReason
 
-Unit = Literal["s", "ms", "us"]
-Clock = Literal["s", "ms", "us", "iso"]
 Required = Literal["id", "model", "tokens"]
 
 _RANGE = re.compile(r"(\d{1,3})-(\d{1,3})", re.ASCII)
@@ -89,6 +88,11 @@ class Duration(Entry):
             what, fix = "a time is either `at` a place or from `begin` to `end`", "write `at`, or both others"
             raise objection(what, fix, "it would be a guess")
         return self
+
+    @property
+    def divisor(self) -> float:
+        """Of its unit in a second."""
+        return DIVISORS[self.unit]
 
 
 class Team(Entry):
@@ -173,6 +177,7 @@ class GatewayFormat(Entry):
     source: Line = Field(description="which log or callback of which release", examples=["its access log"])
     notes: tuple[Line, ...] = Field((), description="what users have to switch on, and what they cannot have")
     embedded: Line | None = Field(None, description="the key whose text is JSON itself", examples=["ai_log"])
+    text_numbers: bool = Field(False, description="whether a number may be written as text")
     absent: Words | None = Field(None, description="words that stand for nothing, beside '', '-' and 'None'")
     id: Identifier | None = Field(None, description="nothing is taken for a duplicate without it")
     time: Annotated[tuple[Moment, ...], Field(min_length=1)] = Field(
