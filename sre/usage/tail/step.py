@@ -10,8 +10,6 @@ from sre.usage.tail.position import Mark, Place
 from sre.usage.tail.text import HEAD, Text, digest
 from sre.usage.tail.trail import BEFORE
 
-_CHUNK = 1 << 20
-
 
 class Step(NamedTuple):
     """``joined``: the lines begin with the torn end of the file before."""
@@ -22,7 +20,7 @@ class Step(NamedTuple):
 
 
 def advance(
-    text: Text, place: Place, pieces: Pieces, torn: bytes, longest: int, streams: Sequence[str]
+    text: Text, place: Place, pieces: Pieces, torn: bytes, longest: int, chunk: int, streams: Sequence[str]
 ) -> Step | None:
     """What comes after a place; None where the text is another one by now, truncated or replaced.
 
@@ -30,7 +28,7 @@ def advance(
     """
     size = text.size()
     start = min(place.again, max(0, place.read - BEFORE))
-    data = text.at(start, place.read - start + max(_CHUNK, longest + 2))
+    data = text.at(start, place.read - start + chunk)
     ahead = place.read - start
     # The head is looked at after the data was read: a file that was truncated in between is found out.
     head = text.at(0, HEAD)

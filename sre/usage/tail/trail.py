@@ -124,6 +124,14 @@ def being_copied(copy: File, original: File, now: float) -> bool:
         ) == other.at(end, copy.size - end)
 
 
+def has_text(file: File) -> bool:
+    """Whether there is something in it; a packed file of nothing has bytes, too."""
+    if not file.packed or not file.size:
+        return bool(file.size)
+    with _opened(file) as text:
+        return bool(text.at(0, 1)) or bool(text.broken())
+
+
 def identity(known: Mark) -> tuple[int, int]:
     return known.device, known.inode
 
