@@ -1,4 +1,4 @@
-"""What the gateway's exporter shows of a simulated pool: what its engines did, as records tell it, and its own health."""
+"""What the gateway's exporter shows of a simulated pool: what engines did as records tell it, and its own health."""
 
 from collections.abc import Iterator
 
