@@ -105,7 +105,7 @@ def test_every_query_answers_over_the_simulated_fleet(tmp_path: Path) -> None:
         for found in re.findall(r'expr: "((?:[^"\\]|\\.)*)"', done.stdout + done.stderr)
     }
     empty = {query.title for query in queries if expected(query.expr)["expr"] in failed}
-    # A healthy card has no XID and no throttling, nothing fires or is missing, records arrive, and promtool scrapes nothing.
+    # A healthy card has no XID and no throttling, nothing fires or is missing, and promtool scrapes nothing.
     assert empty == OF_PROMETHEUS | {
         "Firing alerts",
         "New XID errors",
