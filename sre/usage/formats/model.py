@@ -81,6 +81,7 @@ class Duration(Entry):
     end: Paths | None = Field(None, description="the moment to which it counts")
     unit: Unit = Field(description="seconds, milliseconds and microseconds differ", examples=["ms"])
     filler: Paths | None = Field(None, description="what a gateway fills in when it has nothing to say")
+    zeros: Literal["counted", "not_reported"] = Field("counted", description="what it means that it is 0")
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:
@@ -176,6 +177,7 @@ class GatewayFormat(Entry):
     title: Line = Field(description="what people call it", examples=["LiteLLM proxy"])
     source: Line = Field(description="which log or callback of which release", examples=["its access log"])
     notes: tuple[Line, ...] = Field((), description="what users have to switch on, and what they cannot have")
+    configure: str = Field("", description="what to write into the gateway's own configuration")
     embedded: Line | None = Field(None, description="the key whose text is JSON itself", examples=["ai_log"])
     text_numbers: bool = Field(False, description="whether a number may be written as text")
     absent: Words | None = Field(None, description="words that stand for nothing, beside '', '-' and 'None'")

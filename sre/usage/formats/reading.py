@@ -109,6 +109,8 @@ class _Reader:
                 if number:
                     around.enter_context(self.write.inside(f"if {variable} is None:"))
                 self._span(variable, one)
+                if one.zeros == "not_reported":
+                    self.write.add(f"if not {variable}: {variable} = None")
 
     def _span(self, variable: str, spec: Duration) -> None:
         write, text = self.write, self.spec.text_numbers
@@ -136,13 +138,16 @@ class _Reader:
         write = self.write
         write.add("time = None")
         with ExitStack() as around:
-            for number, one in enumerate(self.spec.time):
-                if number:
+            for number, one in enumerate(self.spec.time, 1):
+                if number > 1:
                     around.enter_context(write.inside("if time is None:"))
                 write.pick("given_time", one.at)
                 if one.unit == "iso":
                     self._iso()
-                with write.inside("if time is None and given_time not in absent:"):
+                # The same field may hold a number elsewhere: another alternative says so.
+                alone = one.unit != "iso" or number == len(self.spec.time)
+                kind = "" if alone else " and given_time.__class__ is str"
+                with write.inside(f"if time is None and given_time not in absent{kind}:"):
                     convert = amounts.moment(one.unit, text=self.spec.text_numbers)
                     write.add(f"time = {write.bind(convert)}(given_time)")
                 if one.of == "start":
