@@ -54,7 +54,9 @@ class Log(RuleBasedStateMachine):
         return os.open(self.log, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o644)
 
     def reader(self, position: Position | None) -> Tail:
-        return Tail(self.log, position, longest=LONGEST, chunk=self.chunk, clock=lambda: time.time() + self.later)
+        return Tail(
+            self.log, position, longest=LONGEST, chunk=self.chunk, clock=lambda: time.time() + self.later
+        )
 
     def line(self) -> bytes:
         self.number += 1

@@ -12,8 +12,8 @@ COLUMNS = (*TOKEN_CLASSES, *OUTCOMES, *ERROR_TYPES)
 SUCCESS = len(TOKEN_CLASSES)
 ERROR = SUCCESS + 1
 FIRST_ERROR = ERROR + 1
-ERROR_COLUMN = {name: FIRST_ERROR + index for index, name in enumerate(ERROR_TYPES)}
-FINISH_COLUMN = {name: index for index, name in enumerate(FINISH_REASONS)}
+ERROR_COLUMN: dict[str, int] = {name: FIRST_ERROR + index for index, name in enumerate(ERROR_TYPES)}
+FINISH_COLUMN: dict[str, int] = {name: index for index, name in enumerate(FINISH_REASONS)}
 
 
 class ModelCell:
