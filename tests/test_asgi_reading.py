@@ -14,7 +14,7 @@ from sre.usage.asgi.events import Events
 from sre.usage.asgi.kept import END, WHOLE, Kept
 from sre.usage.asgi.reply import Reply
 from sre.usage.asgi.settings import meter_from
-from sre.usage.record import Tokens, UsageRecord
+from sre.usage.record import Tokens, UsageRecord, to_line
 
 
 def event(data: object, name: str = "", end: str = "\n\n") -> bytes:
@@ -316,3 +316,54 @@ def test_an_answer_in_a_code_of_its_own_is_not_guessed_at() -> None:
     call.see_answer({"type": "http.response.body", "body": b'{"usage": {"prompt_tokens": 1}}'})
     record = METER.record(call)
     assert (record.outcome, record.tokens) == ("success", None)
+
+
+def test_arrays_without_end_do_not_hide_a_request() -> None:
+    """A client cannot get around the counting by sending what no decoder follows."""
+    for asked in (
+        b'{"model": "small", "metadata": ' + b"[" * 50_000,
+        b'{"x": "' + b"y" * WHOLE + b'", "model": ' + b"[" * 50_000,
+    ):
+        call = Call("search", Reply(METER.classify, METER.finishes), lambda: 0.0)
+        call.see_request({"type": "http.request", "body": asked})
+        headers = [(b"content-type", b"application/json")]
+        call.see_answer({"type": "http.response.start", "status": 200, "headers": headers})
+        call.see_answer({"type": "http.response.body", "body": json.dumps({"usage": USAGE}).encode()})
+        assert METER.record(call).tokens == Tokens(7, 0, 0, 3)
+
+
+NAMES = [
+    *("model", "usage", "choices", "delta", "message", "response", "error", "status", "type", "stop_reason"),
+    *("finish_reason", "prompt_tokens", "completion_tokens", "input_tokens", "output_tokens", "total_tokens"),
+    *(
+        "tokens",
+        "meta",
+        "billed_units",
+        "prompt_tokens_details",
+        "cached_tokens",
+        "incomplete_details",
+        "reason",
+    ),
+    *("content", "text", "code", "detail"),
+]
+SCALARS = (
+    st.none() | st.booleans() | st.integers() | st.floats() | st.text(max_size=5) | st.sampled_from(NAMES)
+)
+JSON = st.recursive(
+    SCALARS,
+    lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.sampled_from(NAMES), inner),
+    max_leaves=20,
+)
+
+
+@given(JSON, st.binary(max_size=50), st.sampled_from([0, 200, 404, 500]), st.booleans())
+def test_whatever_is_sent_can_be_read(answer: object, noise: bytes, status: int, streamed: bool) -> None:
+    """Any JSON with the names that mean something, any bytes: a record comes out, whose tokens are counts."""
+    kind = "text/event-stream" if streamed else "application/json"
+    pieces = [event(answer), noise, b"\n\n"] if streamed else [json.dumps(answer).encode(), noise]
+    record = read(pieces, kind, status, asked=answer)
+    assert record.outcome in {"success", "error"}
+    assert (record.error_type is None) == (record.outcome == "success")
+    if record.tokens:
+        assert all(count >= 0 for count in msgspec.structs.astuple(record.tokens))
+    to_line(record)

@@ -9,6 +9,7 @@ import urllib.request
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from itertools import count
 from pathlib import Path
 
 import pytest
@@ -36,6 +37,7 @@ async def check(request, api_key):
         return UserAPIKeyAuth(api_key=api_key)
     raise Exception("Authentication Error, invalid api key")
 """
+_IDS = count()
 USAGE = {"prompt_tokens": 7, "completion_tokens": 3, "total_tokens": 10}
 
 
@@ -56,7 +58,7 @@ class Engine(BaseHTTPRequestHandler):
         else:
             message = {"role": "assistant", "content": "abc"}
             choice = {"index": 0, "message": message, "finish_reason": "stop"}
-            answer = {"id": "a", "object": "chat.completion", "created": 1, "model": "small"}
+            answer = {"id": f"a-{next(_IDS)}", "object": "chat.completion", "created": 1, "model": "small"}
             self._send(200, json.dumps(answer | {"choices": [choice], "usage": USAGE}))
 
     def _chunks(self) -> Iterator[dict[str, object]]:

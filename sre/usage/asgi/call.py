@@ -3,12 +3,10 @@
 from collections.abc import Callable, Iterable, MutableMapping
 from typing import Any
 
-import msgspec
-
 from sre.usage.asgi.events import Events
 from sre.usage.asgi.kept import Kept, last_member
 from sre.usage.asgi.reply import Reply
-from sre.usage.asgi.shapes import Problem, decode_question
+from sre.usage.asgi.shapes import UNREADABLE, Problem, decode_question
 
 Message = MutableMapping[str, Any]
 
@@ -114,7 +112,7 @@ class Call:
 def _model(content: bytes) -> str | None:
     try:
         return decode_question(content).model
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         # Too long to be kept whole, or not what the engine will take: the name may still be in it.
         found = last_member(content, "model")
     return found.decode().strip('"') if found and found.startswith(b'"') else None

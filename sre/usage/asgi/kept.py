@@ -49,6 +49,6 @@ def last_member(content: bytes, name: str) -> bytes | None:
     text = content[at + len(marker) :].decode("utf-8", "replace").lstrip(" \t\r\n:")
     try:
         _, stop = json.JSONDecoder().raw_decode(text)
-    except ValueError:
+    except (ValueError, RecursionError):
         return None
     return text[:stop].encode()

@@ -46,21 +46,24 @@ class UsageMiddleware:
 
         async def receive_seen() -> Message:
             message = await receive()
-            self._see(call, call.see_request, message)
+            try:
+                call.see_request(message)
+            except Exception as error:  # noqa: BLE001
+                self._stumble(error)
             return message
 
         async def send_seen(message: Message) -> None:
-            self._see(call, call.see_answer, message)
+            self._see_answer(call, message)
             await send(message)
             if call.ended:
                 self._count(call)
 
         return receive_seen, send_seen
 
-    def _see(self, call: "Call", see: Callable[[Message], None], message: Message) -> None:
+    def _see_answer(self, call: "Call", message: Message) -> None:
         try:
             if not call.counted:
-                see(message)
+                call.see_answer(message)
         except Exception as error:  # noqa: BLE001
             call.counted = True  # as far as it goes: one failure for each request
             self._stumble(error)

@@ -1,8 +1,6 @@
 """The problem that an answer tells of, out of the ways in which engines write it."""
 
-import msgspec
-
-from sre.usage.asgi.shapes import Failed, Problem, decode_failed, decode_problem
+from sre.usage.asgi.shapes import UNREADABLE, Failed, Problem, decode_failed, decode_problem
 
 _LONGEST = 2048
 """Characters of a text without structure that are looked at."""
@@ -13,7 +11,7 @@ def problem_of(body: bytes) -> Problem:
     try:
         failed = decode_failed(body)
         return _inside(failed) or decode_problem(body)
-    except (msgspec.DecodeError, UnicodeDecodeError):
+    except UNREADABLE:
         return Problem(message=body[:_LONGEST].decode("utf-8", "replace"))
 
 

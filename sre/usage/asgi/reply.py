@@ -2,12 +2,19 @@
 
 from collections.abc import Mapping
 
-import msgspec
-
 from sre.usage.asgi.errors import Classify
 from sre.usage.asgi.kept import last_member
 from sre.usage.asgi.problem import problem_of
-from sre.usage.asgi.shapes import Answer, Choice, Delta, Inner, Usage, decode_answer, decode_usage
+from sre.usage.asgi.shapes import (
+    UNREADABLE,
+    Answer,
+    Choice,
+    Delta,
+    Inner,
+    Usage,
+    decode_answer,
+    decode_usage,
+)
 from sre.usage.asgi.tally import billed, tokens_of
 from sre.usage.record import Tokens
 
@@ -56,7 +63,7 @@ class Reply:
         """Take an answer in, whole or one event of it; of what is no JSON (the end of a long one) the usage."""
         try:
             answer = decode_answer(data)
-        except (msgspec.DecodeError, UnicodeDecodeError):
+        except UNREADABLE:
             self._read_end(data)
         else:
             self._take(answer)
@@ -69,7 +76,7 @@ class Reply:
         if found := last_member(data, "usage"):
             try:
                 self._usage = decode_usage(found)
-            except msgspec.DecodeError:
+            except UNREADABLE:
                 return
 
     def _take(self, answer: Answer) -> None:

@@ -114,6 +114,9 @@ class Question(Shape):
     model: str | None = None
 
 
+UNREADABLE = (msgspec.DecodeError, UnicodeDecodeError, RecursionError)
+"""What decoding raises; the last one for arrays in arrays without end, which a client can send."""
+
 decode_answer = msgspec.json.Decoder(Answer).decode
 decode_usage = msgspec.json.Decoder(Usage).decode
 decode_failed = msgspec.json.Decoder(Failed).decode
