@@ -30,6 +30,7 @@ from sre.usage.asgi import UsageMiddleware
 from sre.usage.asgi.meter import Meter
 from sre.usage.asgi.settings import meter_from
 from sre.usage.formats import load_format
+from sre.usage.identity import Identity
 from sre.usage.keys import hash_key
 from sre.usage.record import UsageRecord
 
@@ -242,8 +243,9 @@ def test_metrics_are_those_that_the_exporter_makes_of_the_log(watched: Start, tm
     server.ask({"error": {"message": "no"}}, status=429)
     server.ask({"error": {"message": "The model `x` does not exist."}}, status=404, model="x")
     accounts = Accounts(["search"], ["small"])
+    identity = Identity(["search"])
     for record in server.records():
-        accounts.add(record, record.team or "")
+        accounts.add(record, identity.team(record.team, None))
     engine_page, exporter_page = (
         samples(generate_latest(server.registry).decode()),
         samples(accounts.expose().decode()),
@@ -461,7 +463,7 @@ def test_a_team_is_known_by_its_key(
     config = roster(tmp_path, identity={"keys": {hash_key(KEY, b"0123456789abcdef"): "search"}})
     server = watched(SRE_USAGE_CONFIG=config)
     server.ask(ANSWER, headers=headers)
-    assert [record.team for record in server.records()] == [team]
+    assert [record.team or "unassigned" for record in server.records()] == [team]
     assert KEY.encode() not in server.log.read_bytes()
 
 
@@ -474,7 +476,7 @@ def test_a_header_names_the_team_only_where_it_is_trusted(
     """With SRE_USAGE_TEAM_HEADER a gateway's header is taken; names off the roster are `other`."""
     server = watched(SRE_USAGE_CONFIG=roster(tmp_path), SRE_USAGE_TEAM_HEADER="X-Team")
     server.ask(ANSWER, headers={"x-team": name})
-    assert [record.team for record in server.records()] == [team]
+    assert [record.team or "unassigned" for record in server.records()] == [team]
 
 
 def test_a_client_cannot_make_up_model_names(watched: Start) -> None:

@@ -16,7 +16,7 @@ from sre.usage.asgi.paths import asks_for_inference
 from sre.usage.asgi.reply import Reply
 from sre.usage.asgi.served import Served
 from sre.usage.identity import Identity
-from sre.usage.labels import clean
+from sre.usage.labels import UNASSIGNED, clean
 from sre.usage.record import UsageRecord, to_line
 
 _KEYS = (b"authorization", b"x-api-key", b"api-key")
@@ -80,10 +80,10 @@ class Meter:
         call.finish()
         error = call.error_type()
         return UsageRecord(
-            id=f"{self._process}-{next(self._ids)}",
+            id=f"{self._process}-{os.getpid()}-{next(self._ids)}",
             time=round(self.now(), 6),
             outcome="error" if error else "success",
-            team=call.team,
+            team=None if call.team == UNASSIGNED else call.team,
             model=_short(call.reply.model),
             requested_model=_short(call.requested),
             pool=self.pool,

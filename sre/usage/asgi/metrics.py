@@ -58,6 +58,8 @@ class Metrics:
     def add(self, record: UsageRecord, team: str, model: str) -> None:
         """Count one record under the names that were decided for it."""
         team, model = self._admit(team, model)
+        self._overflow.labels("team").inc(team == OTHER)
+        self._overflow.labels("model").inc(model == OTHER and bool(record.model or record.requested_model))
         self._requests.labels(team, model, record.outcome).inc()
         if record.outcome == "error":
             self._errors.labels(team, model, record.error_type or "unknown").inc()
@@ -96,9 +98,6 @@ class Metrics:
             self._open(*pair)
         elif pair not in self._pairs:
             pair = next(near for near in ((team, OTHER), (OTHER, OTHER)) if near in self._pairs)
-        for label, name in zip(("team", "model"), pair, strict=True):
-            if name == OTHER:
-                self._overflow.labels(label).inc()
         return pair
 
     def _open(self, team: str, model: str) -> None:
