@@ -492,6 +492,16 @@ def test_a_client_cannot_make_up_model_names(watched: Start) -> None:
     assert not any("made-up" in part for key in counted for part in key)
 
 
+def test_an_engine_that_echoes_any_name_is_capped(watched: Start) -> None:
+    """Some engines answer for whatever they are asked: 64 names are learned, the rest is `other`."""
+    server = watched()
+    for number in range(70):
+        server.ask({"model": f"model-{number}", "choices": []})
+    requests = {key[1]: value for key, value in server.metrics().items() if key[0] == "llm_requests_total"}
+    assert len(requests) == 65
+    assert requests["other"] == 6
+
+
 def test_teams_that_nobody_listed_are_capped(watched: Start, tmp_path: Path) -> None:
     """Without a roster a trusted header's names are shown up to the cap; totals stay exact."""
     config = tmp_path / "exporter.yaml"

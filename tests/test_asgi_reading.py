@@ -106,6 +106,13 @@ def test_any_bytes_give_the_same_events_however_they_are_cut(
     assert events(cut(whole, places)) == events([whole])
 
 
+def test_a_line_end_may_come_in_halves() -> None:
+    """Between a carriage return and its line feed no event ends: data of two lines stays one event."""
+    whole = b"data: a\r\ndata: b\r\n\r\n"
+    for at in range(len(whole) + 1):
+        assert events([whole[:at], whole[at:]]) == [b"a\nb"]
+
+
 def events(pieces: Iterable[bytes]) -> list[bytes]:
     stream = Events()
     return [data for piece in pieces for data in stream.feed(piece)] + list(stream.rest())
