@@ -108,6 +108,16 @@ def _beside(captures: Path, name: str) -> list[bytes]:
     return (captures / "gateways" / f"{name}.jsonl").read_bytes().splitlines()
 
 
+@pytest.mark.parametrize(
+    "response", ["redacted-by-litellm", [{"embedding": [0.1]}], None, 7, {"choices": []}]
+)
+def test_an_answer_that_litellm_withholds_costs_the_finish_reason_alone(response: object) -> None:
+    """`turn_off_message_logging` writes a text where the answer was: its tokens count as before."""
+    line = json.loads(captured("litellm")[0]) | {"response": response}
+    record, _ = form("litellm").decode(json.dumps(line).encode())
+    assert (record.tokens, record.finish_reason) == (Tokens(14, 7, 3, 26, 11), None)
+
+
 # Who it was.
 
 
@@ -279,6 +289,7 @@ def test_all_mistakes_of_all_files_are_told_at_their_lines(tmp_path: Path) -> No
         ("model: llm", "model: [choices/0/model, choices/model]", "takes `choices` for no list"),
         ("model: llm", "model: [choices/0/model, choices]", "`choices` takes `choices` for no list"),
         ("model: llm", "model: 0/model", "begins with the number"),
+        ("model: llm", "loose: answer", "no field is read in `answer`"),
         ("model: llm", "embedded: log\nmodel: log", "embedded JSON and read as a field"),
         ("outcome: {code: status}", "outcome: {success: [yes]}", "nothing tells success from failure"),
         ("unit: ms", "unit: ms, begin: [x]", "unknown key `begin`"),

@@ -180,6 +180,9 @@ class GatewayFormat(Entry):
     notes: tuple[Line, ...] = Field((), description="what users have to switch on, and what they cannot have")
     configure: str = Field("", description="what to write into the gateway's own configuration")
     embedded: Line | None = Field(None, description="the key whose text is JSON itself", examples=["ai_log"])
+    loose: Paths | None = Field(
+        None, description="what may hold anything: read where it is a mapping, passed over where it is not"
+    )
     text_numbers: bool = Field(False, description="whether a number may be written as text")
     absent: Words | None = Field(None, description="words that stand for nothing, beside '', '-' and 'None'")
     id: Identifier | None = Field(None, description="nothing is taken for a duplicate without it")

@@ -45,7 +45,8 @@ class _Reader:
     def __init__(self, spec: GatewayFormat) -> None:
         self.spec = spec
         self.absent: frozenset[object] = frozenset({UNSET, None, "", "-", "None", *(spec.absent or ())})
-        self.root = tree((path for _, path in paths_of(spec)), spec.embedded)
+        fields = (path for loc, path in paths_of(spec) if loc != ("loose",))
+        self.root = tree(fields, spec.embedded, spec.loose or ())
         self.write = Writing(self.root, self.absent)
         self.invalid = self.write.bind(Invalid)
 

@@ -11,6 +11,7 @@ from sre.usage.formats.paths import Path
 def review(spec: GatewayFormat, text: Source) -> Iterator[Finding]:
     """All findings about one format."""
     known = list(paths_of(spec))
+    fields = [path for loc, path in known if loc != ("loose",)]
     lists = {path[:place] for _, path in known for place, key in enumerate(path) if place and key.isdigit()}
     for loc, path in known:
         if path[0].isdigit():
@@ -19,6 +20,12 @@ def review(spec: GatewayFormat, text: Source) -> Iterator[Finding]:
         if spec.embedded and path == (spec.embedded,):
             what, fix = f"`{spec.embedded}` is embedded JSON and read as a field too", "name a key inside it"
             yield text.finding(loc, what, "its whole text would be taken for one value", fix)
+        if loc == ("loose",) and not any(path == field[: len(path)] != field for field in fields):
+            what, fix = (
+                f"no field is read in `{_spelled(path)}`",
+                "leave it out, or name what fields are read in",
+            )
+            yield text.finding(loc, what, "it is passed over anyway", fix)
         for place in range(1, len(path) + 1):
             if path[:place] in lists and not "".join(path[place : place + 1]).isdigit():
                 what = (
