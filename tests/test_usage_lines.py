@@ -190,6 +190,21 @@ def test_an_error_about_a_line_knows_nothing_of_it(line: bytes) -> None:
     assert error.args == (error.reason,)
 
 
+def test_a_reason_given_for_a_body_knows_nothing_of_it() -> None:
+    """What is given instead of a record was never raised where it is: it has no frames that hold the line."""
+    bad = [usage(tokens={"output": -1}), usage(id=""), b'{"id":', b"\xff"]
+    found = [one for line in bad for one in form("usage").decode_body(line)]
+    assert [one.reason for one in found if isinstance(one, Invalid)] == [
+        "negative",
+        "missing",
+        "torn",
+        "encoding",
+    ]
+    assert [(one.__traceback__, one.__context__) for one in found if isinstance(one, Invalid)] == [
+        (None, None)
+    ] * 4
+
+
 def test_names_that_clients_make_up_are_not_remembered_for_ever() -> None:
     """A hundred thousand models in an hour leave the format as small as before."""
     reader, line = load_format("usage"), usage(model="made-up-0000000")
