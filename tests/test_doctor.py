@@ -152,6 +152,9 @@ class TestLiveServer:
         assert code == 0
         assert {name for name, alert in alerts.items() if alert["state"] != "sees"} == {
             "LLMUsageUnaccounted",
+            "LLMUsageSilent",
+            "LLMUsageBehind",
+            "LLMUsageStrangers",
             "GPUThrottling",
         }
         assert alerts["GPUThrottling"]["state"] == "needs_counter"

@@ -34,7 +34,8 @@ class Accounts:
     ) -> None:
         """``teams`` and ``models`` are the roster, None where there is none; ``by_team`` splits `llm_output_tokens`."""
         self._models: dict[str, ModelCell] = {}
-        self._pairs: dict[tuple[str, str | None], PairCell] = {}
+        self._pairs: dict[tuple[str, str], PairCell] = {}
+        self._known: dict[tuple[str, str | None], PairCell] = {}
         self._roster = None if models is None else frozenset(models)
         self._longest, self._by_team, self._strangers = longest, by_team, 0
         for team, model in product((*(teams or ()), OTHER, UNASSIGNED), (*(models or ()), OTHER)):
@@ -45,7 +46,7 @@ class Accounts:
     def add(self, record: UsageRecord, team: str) -> None:
         """Count one record for a team that ``Identity`` decided."""
         model = record.model or record.requested_model
-        cell = self._pairs.get((team, model)) or self._find(team, model)
+        cell = self._known.get((team, model)) or self._find(team, model)
         row, by_model = cell.row, cell.model
         tokens, error = record.tokens, record.error_type
         if tokens is not None:
@@ -144,9 +145,11 @@ class Accounts:
             pair.clear()
 
     def _find(self, team: str, model: str | None) -> PairCell:
-        """The pair for names that are not in use yet, or never will be."""
+        """The pair for names that were not counted before, or are never shown as they are."""
         name = self._shown(model)
         cell = self._pairs.get((team, name)) or self._admit(team, name)
+        if cell.names == (team, model):
+            self._known[team, model] = cell
         self._strangers += model is not None and cell.names[1] == OTHER
         return cell
 

@@ -83,6 +83,10 @@ class Intake:
         """The time of the newest record of a route in epoch seconds; None before any."""
         return self._progress[route].newest
 
+    def skipped(self) -> dict[tuple[str, str], int]:
+        """Invalid records by route and reason."""
+        return {(name, why): n for name, one in self._progress.items() for why, n in one.invalid.items() if n}
+
     def expose(self) -> bytes:
         """The accounts, and what came of each route's records."""
         name = families.OVERFLOW.name

@@ -26,6 +26,9 @@ from sre.usage.tail import Tail
 
 _WORDS = {"error": "the configuration is wrong", "warning": "the configuration is doubtful", "info": "note"}
 
+_SAID_AGAIN = 30.0
+"""Seconds after which a problem that lasts is told again."""
+
 
 @dataclass
 class Exporter:
@@ -39,6 +42,8 @@ class Exporter:
     running: Running = field(init=False)
     _read: bool = field(default=True, init=False)
     _read_at: float = field(default=0.0, init=False)
+    _told_at: float = field(default=0.0, init=False)
+    _skipped: dict[tuple[str, str], int] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         """Take the state file and the address. Raises ``Refused``."""
@@ -67,6 +72,19 @@ class Exporter:
         self._apply(config.model_copy(update={"listen": self.config.listen, "state": self.config.state}))
         self._read, self._read_at = True, self.clock()
         self.journal.info("the configuration was read again", file=self.path)
+
+    def tell_problems(self) -> None:
+        """Now and then: what cannot be read or saved, and how many records were skipped and why."""
+        if self.clock() - self._told_at < _SAID_AGAIN:
+            return
+        self._told_at = self.clock()
+        for where, problem in self.running.problems:
+            self.journal.warning("something is in the way", where=where, what=problem)
+        skipped = self.running.intake.skipped()
+        for (route, reason), count in skipped.items():
+            if more := count - self._skipped.get((route, reason), 0):
+                self.journal.warning("records were skipped", route=route, reason=reason, count=more)
+        self._skipped = skipped
 
     def _apply(self, config: Config) -> None:
         routes, intake = make_routes(config), make_intake(config, self.clock)
