@@ -33,6 +33,9 @@ def live(path: Path, config: Config, warnings: list[Finding]) -> None:
         address = config.listen._replace(port=exporter.listener.port)
         journal.info("the exporter listens", address=address, state=config.state)
         run(exporter.running, lambda: wishes.stop, lambda: _between(exporter, wishes))
+        # Whoever waits for an answer gets it.
+        exporter.running.inbox.close()
+        exporter.running.turn(0)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)

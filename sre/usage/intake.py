@@ -39,7 +39,7 @@ class Intake:
         accounts: Accounts,
         routes: Sequence[str],
         clock: Callable[[], float],
-        remembered_ids: int = 200_000,
+        remembered_ids: int = 50_000,
     ) -> None:
         """``routes`` are the names that the page shows from the start; ``clock`` gives epoch seconds."""
         self._identity, self._accounts, self._clock = identity, accounts, clock

@@ -63,13 +63,14 @@ class Exporter:
         """Read the configuration again; where it cannot be used, the one in use stays, and it is said why."""
         try:
             config, findings = read_config(self.path, self.environ)
-        except Refused as refused:
+            tell(self.journal, [*findings, *self._fixed(config)])
+            self._apply(config.model_copy(update={"listen": self.config.listen, "state": self.config.state}))
+        except (Refused, OSError) as error:
+            # A certificate may vanish between the look at it and its use.
             self._read = False
-            tell(self.journal, refused.findings)
+            tell(self.journal, error.findings if isinstance(error, Refused) else [])
             self.journal.error("the configuration in use stays", file=self.path)
             return
-        tell(self.journal, [*findings, *self._fixed(config)])
-        self._apply(config.model_copy(update={"listen": self.config.listen, "state": self.config.state}))
         self._read, self._read_at = True, self.clock()
         self.journal.info("the configuration was read again", file=self.path)
 
@@ -88,11 +89,14 @@ class Exporter:
 
     def _apply(self, config: Config) -> None:
         routes, intake = make_routes(config), make_intake(config, self.clock)
+        rules = make_rules(config, routes, self.environ)
+        context = make_context(config.tls) if config.tls else None
         intake.restore(self.running.intake.snapshot())
+        # From here on nothing can fail: all of it is in use, or nothing.
         self.running.logs = self._logs(config, routes)
         self.running.intake = intake
-        self.desk.rules = make_rules(config, routes, self.environ)
-        self.listener.context = make_context(config.tls) if config.tls else None
+        self.desk.rules = rules
+        self.listener.context = context
         self.config = config
 
     def _fixed(self, config: Config) -> list[Finding]:
