@@ -3,6 +3,7 @@
 Prints, judges nothing. Seconds are those of the processor, so that other programs move ratios little.
 """
 
+import gc
 import gzip
 import json
 import random
@@ -123,6 +124,8 @@ def _rate(intake: Intake, route: Route, lines: list[bytes], every: float, second
 
 
 def main() -> None:
+    # As every command of `sre` has it.
+    gc.set_threshold(100_000, 50, 100)
     short = lines_of(usage, LINES)
     tell_rates("usage", short)
     tell_rates("litellm", lines_of(litellm, LINES // 8))

@@ -24,9 +24,13 @@ def split(text: str) -> Path:
 
 @dataclass
 class Node:
-    """One key of the tree that all paths make: a ``leaf`` where one ends, ``embedded`` where JSON stands as text."""
+    """One key of the tree that all paths make: a ``leaf`` where one ends, ``embedded`` where JSON stands as text.
+
+    A ``loose`` one may hold anything, and is passed over where that is no mapping.
+    """
 
     leaf: bool = False
+    loose: bool = False
     embedded: bool = False
     inside: dict[str, "Node"] = field(default_factory=dict)
     struct: type[msgspec.Struct] = msgspec.Struct
@@ -41,18 +45,23 @@ class Node:
         return self.struct(**dict.fromkeys(self.struct.__struct_fields__))
 
 
-def tree(paths: Iterable[Path], embedded: str | None) -> Node:
+def tree(paths: Iterable[Path], embedded: str | None, loose: Iterable[Path]) -> Node:
     """The root of all paths, with its structs made."""
     root = Node()
     for path in paths:
-        node = root
-        for key in path:
-            node = node.inside.setdefault(key, _entry(node) if key.isdigit() else Node())
-        node.leaf = True
+        _grow(root, path).leaf = True
+    for path in loose:
+        _grow(root, path).loose = True
     if embedded in root.inside:
         root.inside[embedded].embedded = True
     _make(root)
     return root
+
+
+def _grow(node: Node, path: Path) -> Node:
+    for key in path:
+        node = node.inside.setdefault(key, _entry(node) if key.isdigit() else Node())
+    return node
 
 
 def _entry(node: Node) -> Node:
@@ -83,4 +92,7 @@ def _typed(node: Node) -> tuple[Any, Any]:
         return _LEAF, UNSET
     if node.listed:
         return list[node.struct] | None | UnsetType, UNSET  # type: ignore[name-defined]
-    return (node.struct | _LEAF if node.leaf else node.struct | None), node.struct()
+    held: Any = node.struct | None
+    if node.loose:
+        held |= list[msgspec.Raw]
+    return (held | _LEAF if node.leaf or node.loose else held), node.struct()

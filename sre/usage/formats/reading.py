@@ -1,19 +1,18 @@
 """From a parsed line to one record: what each key of a format's file asks for, as steps of one function."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from datetime import datetime
 from typing import Any
 
 from msgspec import UNSET, Struct
-from pydantic import BaseModel
 
 from sre.usage.formats import amounts
 from sre.usage.formats.endings import Endings
 from sre.usage.formats.errors import ErrorRules
 from sre.usage.formats.invalid import Invalid
-from sre.usage.formats.model import Duration, GatewayFormat
-from sre.usage.formats.paths import Path, tree
+from sre.usage.formats.model import Duration, GatewayFormat, paths_of
+from sre.usage.formats.paths import tree
 from sre.usage.formats.words import LONGEST, Memory, identify, name
 from sre.usage.formats.writing import Writing
 from sre.usage.record import Tokens, UsageRecord
@@ -40,25 +39,14 @@ def make_reader(
     return reader.root.struct, reader.write.compile(called)
 
 
-def all_paths(value: Any) -> Iterator[Path]:
-    """Every path of a format."""
-    if isinstance(value, BaseModel):
-        for key in type(value).model_fields:
-            yield from all_paths(getattr(value, key))
-    elif isinstance(value, tuple) and value and isinstance(value[0], tuple):
-        yield from value
-    elif isinstance(value, tuple):
-        for item in value:
-            yield from all_paths(item)
-
-
 class _Reader:
     """Writes the steps. In them, variables are called as the fields of a record, and ``given_`` is what was there."""
 
     def __init__(self, spec: GatewayFormat) -> None:
         self.spec = spec
         self.absent: frozenset[object] = frozenset({UNSET, None, "", "-", "None", *(spec.absent or ())})
-        self.root = tree(all_paths(spec), spec.embedded)
+        fields = (path for loc, path in paths_of(spec) if loc != ("loose",))
+        self.root = tree(fields, spec.embedded, spec.loose or ())
         self.write = Writing(self.root, self.absent)
         self.invalid = self.write.bind(Invalid)
 
