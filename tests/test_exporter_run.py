@@ -358,6 +358,11 @@ def test_prometheus_scrapes_it(tmp_path, start_program):
     (tmp_path / "access.jsonl").write_bytes(lines(1, 2, 3) + b"\n")
     with running(tmp_path) as exporter:
         exporter.post(record(4, team="nobody knows this one"))
+        page = exporter.ask("GET", "/metrics")[1]
+        linted = subprocess.run(
+            ["promtool", "check", "metrics"], input=page, capture_output=True, text=True, check=False
+        )
+        assert (linted.returncode, linted.stdout, linted.stderr) == (0, "", "")
 
         def prometheus(folder: Path, port: int) -> list[str]:
             targets = [{"targets": [f"127.0.0.1:{exporter.port}"]}]
