@@ -11,6 +11,7 @@ from sre.usage.families import Family
 from sre.usage.histogram import MICRO, Histogram
 from sre.usage.labels import OTHER, UNASSIGNED, clean
 from sre.usage.record import ERROR_TYPES, FINISH_REASONS, UsageRecord
+from sre.usage.shifts import LengthShifts
 
 
 class Accounts:
@@ -31,8 +32,13 @@ class Accounts:
         label_sets: int = 2000,
         longest: int = 128,
         by_team: bool = False,
+        early: bool = False,
     ) -> None:
-        """``teams`` and ``models`` are the roster, None where there is none; ``by_team`` splits `llm_output_tokens`."""
+        """``teams`` and ``models`` are the roster, None where there is none.
+
+        ``by_team`` splits `llm_output_tokens`; ``early`` adds `llm_output_shift_detected_total`.
+        """
+        self._shifts = LengthShifts() if early else None
         self._models: dict[str, ModelCell] = {}
         self._pairs: dict[tuple[str, str], PairCell] = {}
         self._known: dict[tuple[str, str | None], PairCell] = {}
@@ -63,6 +69,8 @@ class Accounts:
                 lengths, length = cell.lengths, tokens.output + tokens.reasoning
                 lengths.counts[bisect_left(lengths.bounds, length)] += 1
                 lengths.total += length
+                if self._shifts is not None:
+                    self._shifts.add(cell.names[1], length)
         else:
             row[ERROR] += 1
             row[ERROR_COLUMN[error or "unknown"]] += 1
@@ -88,6 +96,7 @@ class Accounts:
                 *_family(families.DURATION, (cell.duration.expose() for cell in models)),
                 *_family(families.FINISHES, map(ModelCell.finished, models)),
                 *_family(families.USAGE_MISSING, map(ModelCell.unreported, models)),
+                *(_family(families.SHIFTS, self._shifts.expose()) if self._shifts else ()),
             )
         ).encode()
 
@@ -105,6 +114,7 @@ class Accounts:
             "pairs": [[*cell.names, cell.row[:], self._own(cell)] for cell in self._pairs.values()],
             "models": [_model_counts(name, cell) for name, cell in self._models.items()],
             "strangers": self._strangers,
+            "shifts": self._shifts.snapshot() if self._shifts else None,
         }
 
     def restore(self, snapshot: Any) -> None:
@@ -137,6 +147,8 @@ class Accounts:
             if lengths:
                 cell.lengths.merge(lengths)
         self._strangers = snapshot["strangers"]
+        if self._shifts:
+            self._shifts.restore(snapshot.get("shifts") or {})
 
     def _clear(self) -> None:
         for model in self._models.values():
@@ -173,6 +185,8 @@ class Accounts:
     def _model_cell(self, name: str) -> ModelCell:
         if name not in self._models:
             self._models[name] = ModelCell(name, lengths=not self._by_team)
+            if self._shifts is not None:
+                self._shifts.open(name)
         return self._models[name]
 
     def _lengths(self) -> Iterator[Histogram]:

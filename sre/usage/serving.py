@@ -151,6 +151,7 @@ def make_intake(config: Config, clock: Callable[[], float]) -> Intake:
         label_sets=limits.label_sets,
         longest=limits.value_length,
         by_team=config.output_tokens_by_team,
+        early=config.early_shift_signal,
     )
     identity = Identity(roster.teams, config.identity.keys, limits.value_length)
     return Intake(identity, accounts, [route.path for route in config.routes], clock, limits.remembered_ids)

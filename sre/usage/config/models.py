@@ -175,6 +175,9 @@ class Config(_Part):
     output_tokens_by_team: Flag = Field(
         default=False, description="whether `llm_output_tokens` is split by team: 26 series for each pair"
     )
+    early_shift_signal: Flag = Field(
+        default=False, description="whether replies of a model are watched for lengths that move, by ADWIN"
+    )
     metrics_token_env: _Variable | None = Field(
         default=None, description="the environment variable with the bearer token that /metrics asks for"
     )
