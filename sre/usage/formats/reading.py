@@ -79,6 +79,9 @@ class _Reader:
         given = {"word": ending.word, "code": ending.code, "flags": ending.flags, "error": ending.error}
         for variable, paths in given.items():
             write.pick(variable, paths)
+        if ending.error:
+            # That there is one is all that is asked and remembered: it may be a text.
+            write.add("error = error not in absent or None")
         seen = [variable for variable, paths in given.items() if paths]
         known = write.bind(Memory(endings.remembered(seen)))
         write.add(f"outcome = {known}[{', '.join(seen) or None}]", "error_type = None")
