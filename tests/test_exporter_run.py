@@ -185,6 +185,28 @@ def test_only_the_token_opens_an_ingest_route(shared):
     assert shared.counts()["llm_exporter_requests_refused_total /ingest/usage unauthorized"] >= 4
 
 
+def test_the_page_asks_for_a_token_where_it_is_told_to(tmp_path):
+    """Names of teams are not for everybody: with `metrics_token_env` only Prometheus sees them, and probes go on."""
+    with running(tmp_path, metrics_token_env="TOKEN") as exporter:  # noqa: S106
+        assert exporter.ask("GET", "/metrics")[0] == 401
+        status, page, headers = exporter.ask("GET", "/metrics", **BEARER)
+        assert (status, headers["content-type"]) == (200, "text/plain; version=0.0.4; charset=utf-8")
+        assert "llm_tokens_total" in page
+
+
+def test_scrapers_that_do_not_read_hold_nobody_up(tmp_path):
+    """A page of megabytes that nobody takes is given up in time; more of them than may wait are turned away."""
+    roster = {"teams": [f"team-{n}" for n in range(100)], "models": [f"model-{n}" for n in range(20)]}
+    with running(tmp_path, roster=roster, limits={"request_seconds": 2}) as exporter, ExitStack() as stack:
+        before = exporter.resident
+        for _ in range(60):
+            slow = stack.enter_context(socket.create_connection(("127.0.0.1", exporter.port)))
+            slow.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        wait_until(lambda: exporter.ask("GET", "/metrics")[0] == 503, "the sixteen that may wait")
+        wait_until(lambda: exporter.ask("GET", "/metrics")[0] == 200, "the end of their patience")
+        assert exporter.resident < before + 16 * 10
+
+
 def test_paths_and_methods_that_are_not_served_are_told_in_a_sentence(shared):
     """404 lists what there is, 405 what the path takes; the landing page leads to the metrics."""
     status, text, _ = shared.ask("GET", "/metrics/x?token=secret")
@@ -336,6 +358,11 @@ def test_prometheus_scrapes_it(tmp_path, start_program):
     (tmp_path / "access.jsonl").write_bytes(lines(1, 2, 3) + b"\n")
     with running(tmp_path) as exporter:
         exporter.post(record(4, team="nobody knows this one"))
+        page = exporter.ask("GET", "/metrics")[1]
+        linted = subprocess.run(
+            ["promtool", "check", "metrics"], input=page, capture_output=True, text=True, check=False
+        )
+        assert (linted.returncode, linted.stdout, linted.stderr) == (0, "", "")
 
         def prometheus(folder: Path, port: int) -> list[str]:
             targets = [{"targets": [f"127.0.0.1:{exporter.port}"]}]

@@ -200,4 +200,4 @@ class Log(RuleBasedStateMachine):
 
 def test_every_line_is_read_once_and_in_order():
     """Whatever happens to a log and its reader, each line is read exactly once, in the order of writing."""
-    run_state_machine_as_test(Log, settings=settings(max_examples=150, stateful_step_count=50))
+    run_state_machine_as_test(Log, settings=settings(max_examples=120, stateful_step_count=50))

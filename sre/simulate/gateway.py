@@ -10,6 +10,7 @@ from sre.simulate.story import Stretch
 _AGE = 5.0
 """Seconds: a gateway hands its records over that often."""
 _ROUTE = ("route", "/ingest/gateway")
+_ENDS = ("stop", "length", "abort")
 
 USUAL = {"record_age": _AGE, "unrecorded": 0.0, "strangers": 0.0}
 """Healthy inputs; the healthy share of recorded tokens follows from its threshold."""
@@ -27,6 +28,10 @@ def run_gateway(
         ("usage_requests", (("outcome", "error"),)): every[1:],
         ("usage_errors", (("error_type", "server_error"),)): every[2:],
         ("usage_errors", (("error_type", "invalid_input"),)): every[1:2],
+        **{
+            ("usage_finishes", (("reason", reason),)): (("finishes", (("reason", reason),)),)
+            for reason in _ENDS
+        },
         **{
             ("usage_records", (("result", result), _ROUTE)): every
             for result in ("ok", "invalid", "duplicate")

@@ -36,6 +36,11 @@ USAGE_MISSING = Family(
     "counter",
     "Requests that consumed tokens which nobody reported: successes without usage, and streams that the client left.",
 )
+SHIFTS = Family(
+    "llm_output_shift_detected_total",
+    "counter",
+    "Times that the lengths of replies moved, as ADWIN tells: an early signal, not a verdict.",
+)
 
 RECORDS = Family(
     "llm_exporter_records_total", "counter", "Records by what became of them: ok, invalid or duplicate."

@@ -325,10 +325,7 @@ class Tail:
     def _open(self, file: File) -> Text:
         text = self._texts.get(file.identity)
         if text is None:
-            text = open_text(file.path)
-            if (text.device, text.inode) != file.identity:
-                text.close()
-                raise Unsettled(f"{file.path}: it was replaced while it was looked at")
+            text = open_text(file)
             self._texts[file.identity] = text
         return text
 
