@@ -194,6 +194,28 @@ def test_a_client_s_words_in_an_error_do_not_decide() -> None:
     assert form("litellm").decode(litellm(error_information=information))[0].error_type == "invalid_input"
 
 
+@pytest.mark.parametrize(
+    ("line", "error_type"),
+    [
+        ({"status": 503}, "overloaded"),
+        ({"status_code": 404, "error": {"message": "The model `x` does not exist."}}, "model_not_found"),
+        ({"status": "failed", "error": {"message": "CUDA out of memory", "code": "server_error"}}, "oom"),
+        ({"status": "failed", "error": {"message": "EngineCore encountered an issue"}}, "engine_dead"),
+        ({"error": {"type": "invalid_request_error", "code": "context_length_exceeded"}}, "context_length"),
+        ({"error": {"type": "authentication_error", "message": "invalid x-api-key"}}, "auth"),
+        ({"error": {"type": "overloaded_error", "message": "Overloaded"}}, "overloaded"),
+        ({"error": {"message": "Connection error.", "type": "InternalServerError", "code": 500}},
+         "upstream_unreachable"),
+        ({"error": {"type": "BadRequestError", "code": 400, "message": "prompt (length 9000) is longer than the "
+                    "maximum model length of 8192"}}, "context_length"),
+    ],
+)  # fmt: skip
+def test_errors_as_engines_and_apis_write_them(line: dict[str, object], error_type: str) -> None:
+    """vLLM, OpenAI and Anthropic have words of their own for the same failures."""
+    record, _ = form("openai").decode(json.dumps({"id": "r-5", "created": 1790841600} | line).encode())
+    assert (record.outcome, record.error_type) == ("error", error_type)
+
+
 def test_every_type_of_the_list_can_be_decided() -> None:
     """No error type is listed that no rule gives, and finish reasons all have words."""
     gateways = load_gateways()
