@@ -25,6 +25,7 @@ bench: machine .venv/installed ## what the commands, the simulation, a backtest,
 	@$(BIN)/python bench/backtest.py
 	@$(BIN)/python bench/evaluation.py
 	@$(BIN)/python bench/usage_decode.py
+	@$(BIN)/python bench/asgi.py
 	@$(BIN)/python bench/exporter.py
 
 quality: machine .venv/installed ## precision, recall and false pages of every alert over 200 pool-days (about an hour)
