@@ -15,6 +15,8 @@ from sre.usage.record import ErrorType, FinishReason
 
 Required = Literal["id", "model", "tokens"]
 
+_KEY = re.compile(r"[^\"\\\x00-\x1f]+")
+_DEEPEST = 16
 _RANGE = re.compile(r"(\d{1,3})-(\d{1,3})", re.ASCII)
 
 
@@ -25,7 +27,7 @@ def _paths(value: object) -> object:
     if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
         return value
     for text in value:
-        if not all(split(text)) or len(split(text)) > 16:
+        if not all(_KEY.fullmatch(key) for key in split(text)) or len(split(text)) > _DEEPEST:
             raise objection(
                 f"{show(text)} is no path", "join keys by `/`, like usage/prompt_tokens", _NO_PATH
             )
