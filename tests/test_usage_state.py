@@ -105,9 +105,9 @@ def test_a_save_that_fails_leaves_the_old_state(path: Path, step: str):
     [
         (lambda data: data[:-1], "damaged"),
         (lambda data: data.replace(b"r-route", b"r-rouTe"), "damaged"),
-        (lambda data: b"", "no state file"),
+        (lambda _: b"", "no state file"),
         (lambda data: b"\0" * len(data), "no state file"),
-        (lambda data: b'{"counts": 1}', "no state file"),
+        (lambda _: b'{"counts": 1}', "no state file"),
         (lambda data: data.replace(b"state 1 ", b"state 2 "), "version 2"),
     ],
 )
