@@ -5,7 +5,7 @@ BIN := .venv/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check --no-input -q
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test bench quality docs render machine test-machine clean
+.PHONY: help demo test bench quality docs shift render machine test-machine clean
 
 help: ## this list
 	@sed -n 's/^\([a-z]*\):.*## /  make \1\t/p' Makefile
@@ -19,11 +19,14 @@ test: test-machine .venv/installed-test ## style, types and the whole suite
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
-bench: machine .venv/installed ## what the commands, the simulation, a backtest and the rules themselves cost
+bench: machine .venv/installed ## what the commands, the simulation, a backtest, the rules themselves and the exporter cost
 	@$(BIN)/python bench/bench.py
 	@$(BIN)/python bench/simulation.py
 	@$(BIN)/python bench/backtest.py
 	@$(BIN)/python bench/evaluation.py
+	@$(BIN)/python bench/usage_decode.py
+	@$(BIN)/python bench/asgi.py
+	@$(BIN)/python bench/exporter.py
 
 quality: machine .venv/installed ## precision, recall and false pages of every alert over 200 pool-days (about an hour)
 	@$(BIN)/python tools/quality/measure.py
@@ -32,6 +35,9 @@ docs: machine .venv/installed ## write the generated pages anew: commands and al
 	$(BIN)/python docs/generate.py
 
 # Grafana's front end is not part of this project (AGPL-3.0): RENDER names a program, see tools/render/look.py.
+shift: machine .venv/installed ## how soon a shift in reply lengths is seen, on real traces (TRACES: the folder that holds them)
+	@$(BIN)/python tools/shift/measure.py $(TRACES)
+
 render: machine .venv/installed ## pictures of the dashboards (RENDER: a program that shoots one)
 	$(BIN)/python tools/render/look.py examples/fleet.yaml pictures --shoot $(RENDER)
 

@@ -205,6 +205,16 @@ def test_a_team_that_leaves_the_roster_keeps_what_it_had():
     assert total(new.expose(), "llm_requests_total", "team=other") == 1
 
 
+def test_a_model_that_is_served_no_longer_stands_still_too():
+    """The series of a model that left the roster are still there, and do not grow."""
+    old, new = Accounts(TEAMS, MODELS), Accounts(TEAMS, ("mistral",))
+    old.add(success(), "search")
+    new.restore(old.snapshot())
+    new.add(success(), "search")
+    assert total(new.expose(), "llm_requests_total", "model=llama") == 1
+    assert total(new.expose(), "llm_requests_total", "model=other") == 1
+
+
 def test_a_foreign_snapshot_is_refused():
     """Counts that are not of this kind are an error, not zero."""
     for wrong in (

@@ -68,9 +68,16 @@ CARD = {
 
 FLEET = {
     "unscraped": "1: nothing is scraped",
-    "recorded": "share of the engines' tokens that the gateway's records hold",
 }
 """What can be changed around them."""
+
+GATEWAY = {
+    "recorded": "share of the engines' tokens that the gateway's records hold",
+    "unrecorded": "1: no record arrives any more",
+    "record_age": "seconds between a request's end and the count of its record",
+    "strangers": "share of records with a team that is not on the roster",
+}
+"""What can be changed in the gateway's records, and in the exporter that counts them."""
 
 GIVEN = {
     "healthy": "the input's own healthy value",
@@ -82,7 +89,7 @@ GIVEN = {
 }
 """Further names that a formula may use, beside inputs (their healthy values) and thresholds."""
 
-INPUTS = {**REPLICA, **CARD, **FLEET}
+INPUTS = {**REPLICA, **CARD, **FLEET, **GATEWAY}
 SIGNED = ("margin", "temperature")
 """Inputs that may fall below zero."""
 COUNTED = ("restarted", "rows_uncorrectable", "rows_correctable")

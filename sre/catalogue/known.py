@@ -12,4 +12,5 @@ WRITTEN = frozenset(
 def series(catalogue: Catalogue) -> frozenset[str]:
     """Every recorded series."""
     limits = {f"{'fleet' if t.fleet else 'pool'}:{t.name}:threshold" for t in catalogue.thresholds.values()}
-    return frozenset({*catalogue.records, *catalogue.baselines.values(), *limits}) | WRITTEN
+    given = {*catalogue.baselines.values(), *catalogue.frozen.values()}
+    return frozenset({*catalogue.records, *given, *limits}) | WRITTEN

@@ -24,7 +24,8 @@ _SECTIONS: dict[str, type[BaseModel]] = {
     "thresholds": Threshold,
     "alerts": Alert,
 }
-_PLAIN = {"baselines": "one series name each", "constants": "a list of words each"}
+_NAMED = ("baselines", "frozen")
+_PLAIN = {**dict.fromkeys(_NAMED, "one series name each"), "constants": "a list of words each"}
 
 
 def load(*roots: Path) -> Catalogue:
@@ -95,11 +96,11 @@ def _content(text: source.Source, path: Path, catalogue: Catalogue) -> list[Find
 
 
 def _plain(text: source.Source, section: str, entries: dict[str, Any], catalogue: Catalogue) -> list[Finding]:
-    """Baselines are name to name, constants name to list of words."""
+    """Baselines, also frozen ones, are name to name, constants name to list of words."""
     findings = list[Finding]()
     for name, entry in entries.items():
-        if isinstance(entry, str) if section == "baselines" else _is_words(entry):
-            getattr(catalogue, section)[name] = entry if section == "baselines" else tuple(entry)
+        if isinstance(entry, str) if section in _NAMED else _is_words(entry):
+            getattr(catalogue, section)[name] = entry if section in _NAMED else tuple(entry)
             catalogue.places.update(places_of(text, (section, name)))
         else:
             what, why = f"{section} are {_PLAIN[section]}", "nothing else is read"

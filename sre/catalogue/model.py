@@ -215,6 +215,8 @@ class Catalogue:
     signals: dict[str, Signal] = field(default_factory=dict)
     records: dict[str, Record] = field(default_factory=dict)
     baselines: dict[str, str] = field(default_factory=dict)
+    frozen: dict[str, str] = field(default_factory=dict)
+    """Recorded series -> what `sre baseline freeze` calls its value of a calm stretch."""
     thresholds: dict[str, Threshold] = field(default_factory=dict)
     constants: dict[str, tuple[str, ...]] = field(default_factory=dict)
     alerts: dict[str, Alert] = field(default_factory=dict)

@@ -17,6 +17,7 @@ from sre.source import suggest
 _NAMES = {
     "records": (r"[a-z_]+:[a-z0-9_]+:[a-z0-9_]+", "level:metric:operation, like pool:queue_depth:sum"),
     "baselines": (r"[a-z_]+:[a-z0-9_]+:[a-z0-9_]+", "level:metric:operation, like pool:queue_depth:baseline"),
+    "frozen": (r"[a-z_]+:[a-z0-9_]+:[a-z0-9_]+", "level:metric:operation, like pool:queue_depth:frozen"),
     "signals": (r"[a-z][a-z0-9_]*", "small letters, digits and underscores, like queue_depth"),
     "thresholds": (r"[a-z][a-z0-9_]*", "small letters, digits and underscores, like queue_depth"),
     "constants": (r"[a-z_]+", "small letters and underscores, like server_errors"),
@@ -43,7 +44,7 @@ def _spelling(catalogue: Catalogue) -> Iterator[Finding]:
     for section, (pattern, form) in _NAMES.items():
         entries = getattr(catalogue, section)
         for entry in entries:
-            name = entries[entry] if section == "baselines" else entry
+            name = entries[entry] if section in ("baselines", "frozen") else entry
             if not re.fullmatch(pattern, name):
                 where = catalogue.where(section, entry)
                 yield Finding(where, f"`{name}` is no name here", "nothing could ask for it", f"write {form}")
@@ -70,6 +71,19 @@ def _records(catalogue: Catalogue) -> Iterator[Finding]:
                 "one series would be two things",
             )
             yield Finding(where, what, why, "give it a name of its own")
+    yield from _frozen(catalogue)
+
+
+def _frozen(catalogue: Catalogue) -> Iterator[Finding]:
+    taken = [*catalogue.records, *catalogue.baselines.values(), *catalogue.frozen.values()]
+    for name, to in catalogue.frozen.items():
+        where = catalogue.where("frozen", name)
+        if name not in catalogue.baselines:
+            what, why = f"a frozen `{name}`, which has no baseline", "nothing would compare with it"
+            yield Finding(where, what, why, suggest(name, catalogue.baselines))
+        if taken.count(to) > 1:
+            what = f"a frozen baseline called `{to}`, which is recorded already"
+            yield Finding(where, what, "one series would be two things", "give it a name of its own")
 
 
 def _kinds(catalogue: Catalogue, branch: str) -> Iterator[tuple[str, str, str]]:

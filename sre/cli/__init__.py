@@ -18,6 +18,7 @@ _COMMANDS = {
     "doctor": "Ask a live server which alerts see, which are blind, and why.",
     "simulate": "Serve the metrics of a simulated fleet, healthy or with faults.",
     "lab": "Run a simulated fleet with a real Prometheus and Alertmanager, to look at and to break.",
+    "baseline": "Keep what is usual of a fleet's replies, so that it does not follow every change.",
     "exporter": "Count usage by team from a gateway's records, and serve it as metrics.",
     "backtest": "Evaluate the alerts over a server's history: firings, flaps, pages per week.",
 }

@@ -7,7 +7,7 @@ from itertools import islice
 from pathlib import PurePosixPath
 
 from sre.catalogue import references
-from sre.catalogue.faults import CARD, Fault, Story
+from sre.catalogue.faults import CARD, GATEWAY, Fault, Story
 from sre.catalogue.model import Rule
 from sre.compile.expected import Expectations, Proven
 from sre.compile.opening import opening
@@ -140,7 +140,7 @@ class Cases:
         shape, inputs = self._simulator.shape, _inputs(fault)
         if "nvlink" in inputs and shape.cards < 2:
             return False
-        if "recorded" in inputs and not shape.gateway:
+        if not shape.gateway and any(name in GATEWAY for name in inputs):
             return False
         if any(name in CARD for name in inputs) and not shape.cards:
             return False
@@ -186,7 +186,7 @@ class Chapters:
         """The file that a case belongs to."""
         topic = self._topic(case)
         baseline = case.fault.history >= _LONG
-        everything = topic in ("silence", "meta") or "recorded" in _inputs(case.fault)
+        everything = topic in ("silence", "meta") or bool(_inputs(case.fault) & GATEWAY.keys())
         cards = (
             everything
             or topic == "hardware"

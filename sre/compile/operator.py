@@ -33,9 +33,9 @@ def render(plan: Plan) -> Iterator[Artefact]:
     """One object per file; a group too large for one object is cut into several. The proofs get plain copies."""
     yield from prometheus.render(plan, f"proofs/{PLAIN}")
     for group in plan.groups:
-        for part in _parts(group):
+        for part in parts(group):
             yield Artefact(
-                f"prometheus/{part.file}.rules.yaml", HEADER + _NOTE + dump(_rule_object(plan, part))
+                f"prometheus/{part.file}.rules.yaml", HEADER + _NOTE + dump(rule_object(plan, part))
             )
 
 
@@ -48,7 +48,8 @@ def object_name(fleet: str) -> str:
     return f"{plain}-{mark}" if plain else f"fleet-{mark}"
 
 
-def _rule_object(plan: Plan, group: Group) -> dict[str, object]:
+def rule_object(plan: Plan, group: Group) -> dict[str, object]:
+    """A group as the object that the operator loads."""
     name = object_name(plan.fleet.name)
     return {
         "apiVersion": API_VERSION,
@@ -62,7 +63,7 @@ def _rule_object(plan: Plan, group: Group) -> dict[str, object]:
     }
 
 
-def _parts(group: Group) -> Iterator[Group]:
+def parts(group: Group) -> Iterator[Group]:
     """The group itself, or consecutive parts of it.
 
     Only the group of constants grows with the fleet. Its rules read nothing that another part records but the

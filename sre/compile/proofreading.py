@@ -27,7 +27,8 @@ def _expressions(plan: Plan) -> Iterator[Finding]:
                 what = f"{name} compiles to PromQL that does not parse: {objection}"
                 yield Finding(where, what, rule.expr[:400], "mend the expression in the catalogue")
                 continue
-            lost = sorted(s for s in series_read(rule.expr) if references.series(s) and s not in plan.series)
+            known = plan.series.keys() | plan.catalogue.frozen.values()
+            lost = sorted(s for s in series_read(rule.expr) if references.series(s) and s not in known)
             if lost:
                 what = f"{name} reads {', '.join(lost)}, which this fleet does not record"
                 fix = "give it an alternative, or declare what records it"

@@ -58,10 +58,15 @@ class Recorder:
 
     def baselines(self) -> dict[str, RecordRule]:
         return {
-            to: RecordRule(to, baseline_expr(name, int(self._fleet.evaluation_interval)), {})
+            to: RecordRule(to, self._baseline(name), {})
             for name, to in self._catalogue.baselines.items()
             if self._seen((name,))
         }
+
+    def _baseline(self, name: str) -> str:
+        usual = baseline_expr(name, int(self._fleet.evaluation_interval))
+        frozen = self._catalogue.frozen.get(name)
+        return f"{frozen} or {usual}" if frozen else usual
 
     def _order(self) -> list[str]:
         records = self._catalogue.records

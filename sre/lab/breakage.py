@@ -5,7 +5,7 @@ import threading
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from sre.catalogue.faults import FLEET
+from sre.catalogue.faults import FLEET, GATEWAY
 from sre.catalogue.model import Catalogue
 from sre.findings import Finding, Refused
 from sre.lab.pages import JSON, Page
@@ -96,7 +96,7 @@ class Breakage:
             what, why = f"{show(name)} is no fault of the catalogue", "nothing would happen"
             return [Finding("FAULT", what, why, suggest(name, self._catalogue.faults))]
         changed = {name for step in fault.steps for name in step.set}
-        if changed and changed <= FLEET.keys():
+        if changed and changed <= FLEET.keys() | GATEWAY.keys():
             what = f"{show(name)} changes nothing here"
             why = "it lies with the Prometheus that scrapes, or with a gateway; only replicas and cards are served"
             return [Finding("FAULT", what, why, "name another fault; `sre prove` shows this one")]

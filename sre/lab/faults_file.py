@@ -10,7 +10,7 @@ from sre import source
 from sre.catalogue.amounts import Line, Seconds
 from sre.catalogue.entries import places_of, read_entry
 from sre.catalogue.fault_review import review_faults
-from sre.catalogue.faults import FLEET, Fault
+from sre.catalogue.faults import FLEET, GATEWAY, Fault
 from sre.catalogue.model import Catalogue
 from sre.findings import Finding, Refused, errors
 from sre.fleet import Fleet
@@ -98,7 +98,7 @@ def _written_out(
 
 def _without_effect(text: Source, number: int, fault: Fault) -> list[Finding]:
     """Inputs of what stands around the fleet: no page of the fleet shows them."""
-    names = {name for step in fault.steps for name in step.set if name in FLEET}
+    names = {name for step in fault.steps for name in step.set if name in FLEET or name in GATEWAY}
     if not names:
         return []
     what = f"{', '.join(f'`{name}`' for name in sorted(names))} of this fault changes nothing here"

@@ -69,14 +69,11 @@ class Exposition:
     def _recorded(
         self, number: int, signal: str, suffix: str, labels: tuple[tuple[str, str], ...], samples: Samples
     ) -> Iterator[Named]:
-        target = {
-            **self._site.gateway(number),
-            "model": self._site.model,
-            "team": self._site.team,
-        }
+        target = {**self._site.gateway(number), "model": self._site.model}
         for source in self._usage.signals.get(signal, ()) if self._usage else ():
             own = {source.labels.get(label, label): value for label, value in labels}
-            yield series(source.metric + suffix, {**target, **own}), samples
+            team = {"team": self._site.team} if "team" in source.labels.values() else {}
+            yield series(source.metric + suffix, {**target, **team, **own}), samples
 
 
 def _with_samples(named: Iterator[Named]) -> Block:

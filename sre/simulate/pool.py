@@ -5,11 +5,12 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from sre.catalogue.faults import FLEET, Fault, Story
-from sre.simulate import gpu, replica
+from sre.simulate import gateway, gpu, replica
 from sre.simulate.engine import Engine, run_engine
+from sre.simulate.gateway import run_gateway
 from sre.simulate.gpu import run_card
-from sre.simulate.replica import Flows, Key, grain
-from sre.simulate.samples import Run, Samples
+from sre.simulate.replica import Flows, Key
+from sre.simulate.samples import Samples
 from sre.simulate.service import Bounds
 from sre.simulate.story import Place, Stretch, Timeline, lay_out
 
@@ -30,6 +31,7 @@ class Shape:
         """Healthy inputs, by name."""
         return {
             **dict.fromkeys(FLEET, 0.0),
+            **gateway.USUAL,
             "recorded": 1 - (1 - (self.thresholds.get("usage_accounted") or 0.95)) / 5,
             **gpu.healthy(self.thresholds, self.cards),
             **replica.healthy(self.thresholds, self.bounds, self.replicas, self.cards),
@@ -92,8 +94,8 @@ class Simulator:
             for place, stretches in timeline.places.items()
             if place.card is not None
         }
-        gateway = _gateway(timeline.places[Place(0)], engines) if shape.gateway else {}
-        return Simulated(shape, timeline, engines, cards, gateway)
+        recorded = run_gateway(timeline.places[Place(0)], engines, shape.interval) if shape.gateway else {}
+        return Simulated(shape, timeline, engines, cards, recorded)
 
     def _engine(self, stretches: tuple[Stretch, ...]) -> Engine:
         key = _identity(stretches)
@@ -110,43 +112,3 @@ class Simulator:
 
 def _identity(stretches: tuple[Stretch, ...]) -> tuple[object, ...]:
     return tuple((s.count, tuple(s.inputs.values()), s.hidden) for s in stretches)
-
-
-def _gateway(stretches: tuple[Stretch, ...], engines: tuple[Engine, ...]) -> dict[Key, Samples]:
-    """Tokens, requests and errors as the gateway recorded them, summed over the replicas."""
-    counted = {
-        ("usage_tokens", (("class", "output"),)): (("generation_tokens", ()),),
-        ("usage_tokens", (("class", "input"),)): (("prompt_tokens", ()),),
-        ("usage_requests", (("outcome", "ok"),)): (("responses", (("status", "2xx"),)),),
-        ("usage_requests", (("outcome", "error"),)): (
-            ("responses", (("status", "4xx"),)),
-            ("responses", (("status", "5xx"),)),
-        ),
-        ("usage_errors", (("error_type", "server_error"),)): (("responses", (("status", "5xx"),)),),
-        ("usage_errors", (("error_type", "invalid_input"),)): (("responses", (("status", "4xx"),)),),
-    }
-    return {
-        key: _summed(key, [engine.signals[k] for engine in engines for k in origin], stretches)
-        for key, origin in counted.items()
-    }
-
-
-def _summed(key: Key, origins: list[Samples], stretches: tuple[Stretch, ...]) -> Samples:
-    """One counter over several; tokens only as far as they were recorded."""
-    runs, at, total, previous = [], 0, 1000.0, [0.0] * len(origins)
-    for stretch in stretches:
-        share = stretch.inputs["recorded"] if key[0] == "usage_tokens" else 1.0
-        for index in range(at, at + stretch.count):
-            growth = 0.0
-            for number, origin in enumerate(origins):
-                value = origin.at(index)
-                if value is not None:
-                    growth += max(0.0, value - previous[number]) if index else 0.0
-                    previous[number] = value
-            total += grain(growth * share)
-            shown = not (
-                stretch.inputs["unscraped"] or stretch.inputs.get("asleep") or key[0] in stretch.hidden
-            )
-            runs.append(Run(1, total) if shown else Run(1, None, stretch.inputs["unscraped"]))
-        at += stretch.count
-    return Samples.joined(runs)

@@ -157,6 +157,20 @@ class Readings:
         counted = self._pool.gateway["usage_tokens", (("class", "output"),)]
         return over(lambda at: self._windows.rate(counted, at, _HALF), self.rate("generation_tokens", _HALF))
 
+    def lag(self) -> Reading:
+        """Age of the newest record that the gateway's exporter has seen."""
+        (lag,) = (samples for (name, _), samples in self._pool.gateway.items() if name == "usage_lag")
+        return lag.at
+
+    def strangers(self) -> Reading:
+        """Share of the gateway's requests whose team is shown as `other`."""
+        every = [samples for (name, _), samples in self._pool.gateway.items() if name == "usage_requests"]
+        odd = self._pool.gateway["usage_overflow", (("label", "team"),)]
+        rate = self._windows.rate
+        return over(
+            lambda at: rate(odd, at, _HOUR), lambda at: self._sum(rate(one, at, _HOUR) for one in every)
+        )
+
 
 def _share(shares: Callable[[int], dict[str, float]], le: str, at: int) -> float | None:
     return shares(at).get(le)

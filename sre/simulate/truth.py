@@ -102,8 +102,11 @@ _POOL: dict[str, Callable[[Readings], Reading]] = {
     "consumer:output_tokens:mean1h": _length,
     "consumer:output_tokens:mean1h_baseline": lambda r: r.baseline(_length(r)),
     "model:usage_accounted:ratio30m": lambda r: r.recorded(),
+    "exporter:usage_silence:seconds": lambda r: r.lag(),
+    "exporter:usage_lag:seconds": lambda r: r.lag(),
+    "exporter:usage_strangers:ratio1h": lambda r: r.strangers(),
 }
-"""Every recorded series of pools and models whose number a sentence shows."""
+"""Every recorded series of pools, models and the fleet whose number a sentence shows."""
 
 _PLACED: dict[str, Callable[[Readings, Place], Reading]] = {
     "replica:queue_depth:sum": lambda r, p: r.replica("queue_depth", p),

@@ -36,6 +36,11 @@ USAGE_MISSING = Family(
     "counter",
     "Requests that consumed tokens which nobody reported: successes without usage, and streams that the client left.",
 )
+SHIFTS = Family(
+    "llm_output_shift_detected_total",
+    "counter",
+    "Times that the lengths of replies moved, as ADWIN tells: an early signal, not a verdict.",
+)
 
 RECORDS = Family(
     "llm_exporter_records_total", "counter", "Records by what became of them: ok, invalid or duplicate."
@@ -79,6 +84,11 @@ LAST_RECORD = Family(
     "llm_exporter_last_record_timestamp_seconds",
     "gauge",
     "Time of the newest record of the route; 0 before any.",
+)
+RECORD_AGE = Family(
+    "llm_exporter_newest_record_age_seconds",
+    "gauge",
+    "Age of the newest record of the route; before any, how long the exporter has waited for one.",
 )
 OVERFLOW = Family(
     "llm_exporter_label_overflow_total",

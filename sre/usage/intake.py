@@ -39,12 +39,12 @@ class Intake:
         accounts: Accounts,
         routes: Sequence[str],
         clock: Callable[[], float],
-        remembered_ids: int = 200_000,
+        remembered_ids: int = 50_000,
     ) -> None:
         """``routes`` are the names that the page shows from the start; ``clock`` gives epoch seconds."""
         self._identity, self._accounts, self._clock = identity, accounts, clock
         self._progress = {name: Progress() for name in routes}
-        self._seen = Seen(remembered_ids)
+        self._seen, self._begun = Seen(remembered_ids), clock()
 
     def take(self, route: Route, lines: Sequence[bytes]) -> None:
         """Count the lines of a log; whatever is wrong with one is counted by reason."""
@@ -83,11 +83,16 @@ class Intake:
         """The time of the newest record of a route in epoch seconds; None before any."""
         return self._progress[route].newest
 
+    def skipped(self) -> dict[tuple[str, str], int]:
+        """Invalid records by route and reason."""
+        return {(name, why): n for name, one in self._progress.items() for why, n in one.invalid.items() if n}
+
     def expose(self) -> bytes:
         """The accounts, and what came of each route's records."""
         name = families.OVERFLOW.name
         overflow = "".join(f"{name}{labels(label=k)} {n}\n" for k, n in self._accounts.overflow.items())
-        own = f"{expose(self._progress)}{families.OVERFLOW.head}{overflow}"
+        progress = expose(self._progress, self._clock(), self._begun)
+        own = f"{progress}{families.OVERFLOW.head}{overflow}"
         return self._accounts.expose() + own.encode()
 
     def snapshot(self) -> dict[str, Any]:

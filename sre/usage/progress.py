@@ -27,8 +27,8 @@ class Progress:
         self.invalid = dict.fromkeys(INVALID_REASONS, 0) | invalid
 
 
-def expose(routes: dict[str, Progress]) -> str:
-    """Lines of all routes, each result and each reason from 0 on."""
+def expose(routes: dict[str, Progress], now: float, begun: float) -> str:
+    """Lines of all routes, each result and each reason from 0 on; times in epoch seconds."""
     return "".join(
         (
             families.RECORDS.head,
@@ -37,6 +37,8 @@ def expose(routes: dict[str, Progress]) -> str:
             *(_reasons(route, progress) for route, progress in routes.items()),
             families.LAST_RECORD.head,
             *(_newest(route, progress) for route, progress in routes.items()),
+            families.RECORD_AGE.head,
+            *(_age(route, now - (progress.newest or begun)) for route, progress in routes.items()),
         )
     )
 
@@ -54,3 +56,7 @@ def _reasons(route: str, progress: Progress) -> str:
 
 def _newest(route: str, progress: Progress) -> str:
     return f"{families.LAST_RECORD.name}{labels(route=route)} {progress.newest or 0:.3f}\n"
+
+
+def _age(route: str, seconds: float) -> str:
+    return f"{families.RECORD_AGE.name}{labels(route=route)} {max(0.0, seconds):.3f}\n"

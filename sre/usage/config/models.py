@@ -99,7 +99,7 @@ class Limits(_Part):
         default=30, description="seconds for one request to arrive, and for its answer to be taken"
     )
     remembered_ids: Annotated[_Whole, _between(1000, 5_000_000)] = Field(
-        default=200_000, description="request ids that are remembered, to know a body that is sent again"
+        default=50_000, description="request ids that are remembered, to know a body that is sent again"
     )
 
 
@@ -174,6 +174,9 @@ class Config(_Part):
     )
     output_tokens_by_team: Flag = Field(
         default=False, description="whether `llm_output_tokens` is split by team: 26 series for each pair"
+    )
+    early_shift_signal: Flag = Field(
+        default=False, description="whether replies of a model are watched for lengths that move, by ADWIN"
     )
     metrics_token_env: _Variable | None = Field(
         default=None, description="the environment variable with the bearer token that /metrics asks for"
