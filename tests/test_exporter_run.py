@@ -403,10 +403,13 @@ def test_a_reload_changes_what_it_may_and_keeps_what_works(tmp_path):
         assert "`version` is 7" in exporter.log
         assert exporter.post(record(2))[0] == 200
         (tmp_path / "exporter.yaml").write_text(
-            right.replace("- support", "- support\n  - legal").replace("/kong", "/other")
+            right.replace("- support", "- support\n  - legal")
+            .replace("/kong", "/other")
+            .replace(f":{exporter.port}", ":1")
         )
         exporter.process.send_signal(signal.SIGHUP)
         wait_until(lambda: exporter.counts()["llm_exporter_config_last_reload_successful"] == 1, "a reload")
+        assert "`listen` has changed" in exporter.log
         assert exporter.post(record(3, team="legal"))[0] == 200
         assert "`kong`" in exporter.post(record(3), "/ingest/other")[1]
         counts = exporter.counts()

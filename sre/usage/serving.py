@@ -26,6 +26,13 @@ from sre.usage.tail import Tail
 
 _WORDS = {"error": "the configuration is wrong", "warning": "the configuration is doubtful", "info": "note"}
 
+_AT_THE_START: dict[str, Callable[[Config], object]] = {
+    "listen": lambda config: config.listen,
+    "state": lambda config: config.state,
+    "limits.connections": lambda config: config.limits.connections,
+    "limits.queue_bytes": lambda config: config.limits.queue_bytes,
+    "limits.request_seconds": lambda config: config.limits.request_seconds,
+}
 _SAID_AGAIN = 30.0
 """Seconds after which a problem that lasts is told again."""
 
@@ -101,16 +108,11 @@ class Exporter:
 
     def _fixed(self, config: Config) -> list[Finding]:
         """What only a restart changes."""
+        why, fix = "it is taken at the start alone", "restart the exporter"
         return [
-            Finding(
-                str(self.path),
-                f"`{name}` has changed",
-                "it is taken at the start alone",
-                "restart",
-                "warning",
-            )
-            for name in ("listen", "state")
-            if getattr(config, name) != getattr(self.config, name)
+            Finding(str(self.path), f"`{name}` has changed", why, fix, "warning")
+            for name, read in _AT_THE_START.items()
+            if read(config) != read(self.config)
         ]
 
     def _logs(self, config: Config, routes: Mapping[str, Route]) -> list[tuple[Route, Tail]]:

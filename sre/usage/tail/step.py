@@ -12,11 +12,12 @@ from sre.usage.tail.trail import BEFORE
 
 
 class Step(NamedTuple):
-    """``joined``: the lines begin with the torn end of the file before."""
+    """``joined``: the lines begin with the torn end of the file before; ``older``: pieces of it are still open."""
 
     lines: list[bytes]
     place: Place
     joined: bool = False
+    older: bool = True
 
 
 def advance(
@@ -45,7 +46,7 @@ def advance(
         return Step(found.lines, place)
     before = digest(data[max(0, found.read - BEFORE - start) : found.read - start])
     place = replace(place, read=found.read, again=max(0, found.again), inside=found.inside, before=before)
-    return Step(found.lines, place, joined=bool(torn))
+    return Step(found.lines, place, joined=bool(torn), older=pieces.older)
 
 
 def rest(text: Text, place: Place, longest: int) -> bytes:

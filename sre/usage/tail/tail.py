@@ -171,6 +171,8 @@ class Tail:
         places = list(self.position.places)
         moved = step.place.read != places[index].read
         places[index] = step.place
+        if not step.older:
+            places[:index] = [replace(place, again=place.read) for place in places[:index]]
         if step.joined and moved:
             size = places[index - 1].seen
             places[index - 1] = replace(places[index - 1], read=size, again=size, before="")
