@@ -19,11 +19,14 @@ test: test-machine .venv/installed-test ## style, types and the whole suite
 	$(BIN)/mypy
 	$(BIN)/python -m pytest -q -n 2 --dist loadgroup
 
-bench: machine .venv/installed ## what the commands, the simulation, a backtest and the rules themselves cost
+bench: machine .venv/installed ## what the commands, the simulation, a backtest, the rules themselves and the exporter cost
 	@$(BIN)/python bench/bench.py
 	@$(BIN)/python bench/simulation.py
 	@$(BIN)/python bench/backtest.py
 	@$(BIN)/python bench/evaluation.py
+	@$(BIN)/python bench/usage_decode.py
+	@$(BIN)/python bench/asgi.py
+	@$(BIN)/python bench/exporter.py
 
 quality: machine .venv/installed ## precision, recall and false pages of every alert over 200 pool-days (about an hour)
 	@$(BIN)/python tools/quality/measure.py

@@ -1,4 +1,4 @@
-"""Write the generated pages of this folder: alerts, commands, the fleet file's schema (`make docs`)."""
+"""Write the generated pages of this folder: alerts, commands, gateways, the fleet file's schema (`make docs`)."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -12,6 +12,7 @@ from sre.cli import main
 from sre.compile.text import format_value
 from sre.init import json_schema
 from sre.units import format_duration, format_number
+from sre.usage.formats import Listing, list_formats
 
 HERE = Path(__file__).parent
 
@@ -22,6 +23,7 @@ def pages() -> dict[str, str]:
         "alerts.md": alerts_page(load(content.root())),
         "commands.md": commands_page(),
         "fleet.schema.json": json_schema(),
+        "gateways.md": gateways_page(list_formats()),
     }
 
 
@@ -67,6 +69,43 @@ def _thresholds(catalogue: Catalogue) -> Iterator[str]:
     for threshold in sorted(catalogue.thresholds.values(), key=lambda t: t.name):
         yield f"| `{threshold.name}` | {_number(threshold)} | {threshold.unit} | {threshold.why} |"
     yield ""
+
+
+def gateways_page(formats: list[Listing]) -> str:
+    lines = [
+        "# Gateways",
+        "",
+        "Written by `make docs` from `exporters/gateways/`. A route of the exporter names one as its `format:`.",
+        "A gateway that is not here is one more file, in a folder of your own (`catalogue:`) or here: one YAML",
+        "file that says where each thing stands, and one captured record.",
+        "",
+        "Every line counts as a request, so log the routes of models alone. Programs that ship logs (Vector, Fluent",
+        "Bit) have to parse them first: a line that is text inside `message` or `log` is not looked into.",
+        "",
+        "*Team* is what the gateway authenticated, or a header: believed on a route marked `trusted: true` alone.",
+        "*Duplicates* are dropped where a record has an id. Token classes are disjoint, whatever a gateway counts",
+        "inside another. *Errors by* is what the rules of `exporters/gateways/errors.yaml` have to go by.",
+        "",
+        "| format | team | key | model | tokens | first token | finish reason | errors by | duplicates |",
+        "|---|---|---|---|---|---|---|---|---|",
+        *map(_gateway_row, formats),
+    ]
+    return "\n".join([*lines, *(line for one in formats for line in _gateway(one)), ""])
+
+
+def _gateway_row(one: Listing) -> str:
+    told = (one.key, one.model)
+    cells = [f"[{one.name}](#{one.name})", one.team or "-", *("yes" if yes else "-" for yes in told)]
+    cells += [", ".join(one.tokens).replace("_", " ") or "-"]
+    cells += ["yes" if one.ttft else "-", "yes" if one.finish_reason else "-", ", ".join(one.errors)]
+    return f"| {' | '.join([*cells, 'dropped' if one.duplicates else '-'])} |"
+
+
+def _gateway(one: Listing) -> Iterator[str]:
+    yield from ("", f"## {one.name}", "", f"{one.title}: {one.source}.", "")
+    yield from (f"- {note}" for note in one.notes)
+    if one.configure:
+        yield from (*([""] if one.notes else []), "```", one.configure.rstrip(), "```")
 
 
 def commands_page() -> str:

@@ -195,7 +195,7 @@ _NO_EXPORTER = """\
 _COUNTERS = "  counters: {counters:<26} # the counter list in use: image, chart, or the path of a CSV\n"
 
 _LINKS = """\
-# usage_exporter: {job: llm-usage}     # the job of an exporter of usage by team; this release brings none
+# usage_exporter: {job: sre-exporter}  # the job that scrapes `sre exporter`: usage by team, and errors by type
 # catalogue: ./llm-content             # your own rules/, runbooks/, dashboards/, exporters/
 # receivers: ./receivers.yaml          # who is told; without it, nobody is. That file holds these four, as Alertmanager
 #   receivers:                         # reads them, and where a team has its own, <team>-page, -ticket and -info:

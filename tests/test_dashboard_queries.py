@@ -112,6 +112,7 @@ def test_every_query_answers_over_the_simulated_fleet(tmp_path: Path) -> None:
         "Clocks held down",
         "Signals missing",
         "Signals that are missing",
+        "No records at all",
         "Time that a scrape takes",
         "Samples per scrape",
     }

@@ -21,7 +21,7 @@ def pages() -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("name", ["alerts.md", "commands.md", "fleet.schema.json"])
+@pytest.mark.parametrize("name", ["alerts.md", "commands.md", "fleet.schema.json", "gateways.md"])
 def test_a_generated_page_is_up_to_date(name: str) -> None:
     """`make docs` was run after the last change of a rule, a command or the fleet file's format."""
     assert (ROOT / "docs" / name).read_text(encoding="utf-8") == pages()[name], "run `make docs`"

@@ -152,6 +152,9 @@ class TestLiveServer:
         assert code == 0
         assert {name for name, alert in alerts.items() if alert["state"] != "sees"} == {
             "LLMUsageUnaccounted",
+            "LLMUsageSilent",
+            "LLMUsageBehind",
+            "LLMUsageStrangers",
             "GPUThrottling",
         }
         assert alerts["GPUThrottling"]["state"] == "needs_counter"
@@ -196,7 +199,7 @@ class TestLiveServer:
             CliRunner().invoke(main, ["doctor", str(tmp_path / "fleet.yaml"), "--prometheus", healthy]).stdout
         )
         headline, said = said.splitlines()[0], " ".join(said.split())
-        assert re.search(r": 9 see, 16 see in part, 1 need a counter, 2 blind$", headline)
+        assert re.search(r": 9 see, 16 see in part, 1 need a counter, 5 blind$", headline)
         assert "LLMTimeToFirstTokenHigh" in said
         assert "not in chat: no target has job='chat'" in said
 

@@ -15,6 +15,7 @@ from sre.usage.identity import Identity
 from sre.usage.keys import KeyMap, common_salt, hash_key
 from sre.usage.labels import OTHER, UNASSIGNED
 from sre.usage.record import ERROR_TYPES, FINISH_REASONS, TOKEN_CLASSES, Tokens, UsageRecord
+from sre.usage.seen import Seen
 
 TEAMS, MODELS = ("search", "support"), ("llama", "mistral")
 SALT = bytes(range(16))
@@ -205,6 +206,16 @@ def test_a_team_that_leaves_the_roster_keeps_what_it_had():
     assert total(new.expose(), "llm_requests_total", "team=other") == 1
 
 
+def test_a_model_that_is_served_no_longer_stands_still_too():
+    """The series of a model that left the roster are still there, and do not grow."""
+    old, new = Accounts(TEAMS, MODELS), Accounts(TEAMS, ("mistral",))
+    old.add(success(), "search")
+    new.restore(old.snapshot())
+    new.add(success(), "search")
+    assert total(new.expose(), "llm_requests_total", "model=llama") == 1
+    assert total(new.expose(), "llm_requests_total", "model=other") == 1
+
+
 def test_a_foreign_snapshot_is_refused():
     """Counts that are not of this kind are an error, not zero."""
     for wrong in (
@@ -296,3 +307,18 @@ def test_an_entry_tells_nothing_of_its_key():
     assert (teams.team("sk-1"), teams.team("sk-2"), teams.team("sk-3")) == ("search", "legal", None)
     with pytest.raises(ValueError, match="hash-key"):
         KeyMap({"sk-1": "search"})
+
+
+def test_ids_are_remembered_in_bounds_and_over_a_restart():
+    """At least the last so many are known, at most twice as many; an id means its route's request alone."""
+    seen = Seen(100)
+    assert all(seen.take("/a", str(number)) for number in range(1000))
+    assert not any(seen.take("/a", str(number)) for number in range(900, 1000))
+    assert seen.take("/b", "999")
+    saved = msgspec.msgpack.decode(msgspec.msgpack.encode(seen.snapshot()))
+    assert sum(map(len, saved)) <= 8 * 2 * 100
+    fresh = Seen(100)
+    fresh.restore(saved)
+    assert not fresh.take("/a", "999")
+    assert not fresh.take("/b", "999")
+    assert fresh.take("/a", "1")

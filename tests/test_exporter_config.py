@@ -49,8 +49,8 @@ def said(folder: Path, serving: bool = True, environ: dict[str, str] = ENVIRON, 
     return "\n".join(f"{Path(f.where).name} {f.severity}: {f.what}; {f.why}; {f.fix}" for f in findings)
 
 
-def http(**keys: object) -> list[dict[str, object]]:
-    return [{"kind": "http", "path": "/ingest", "format": "usage", "token_env": "SRE_INGEST_TOKEN"} | keys]
+def http(variable: str | None = "SRE_INGEST_TOKEN", **keys: object) -> list[dict[str, object]]:
+    return [{"kind": "http", "path": "/ingest", "format": "usage", "token_env": variable} | keys]
 
 
 def sre(*arguments: object, **options: object):
@@ -99,9 +99,9 @@ def test_everything_that_is_wrong_is_said_at_once(tmp_path):
         ({"routes": http() * 2}, "each record would be counted twice"),
         ({"routes": http(path="/-/ready")}, "'/-/ready' is the exporter's own"),
         ({"routes": http(path="/in gest")}, "is no path of an address"),
-        ({"routes": http(**{"token_env": "NOT_SET"})}, "error: the environment variable `NOT_SET` is not set"),
-        ({"routes": http(token_env=None)}, "warning: anybody who reaches 127.0.0.1:9109 may post"),
-        ({"routes": http(token_env=None), "listen": "0.0.0.0:9109"}, "error: anybody who reaches 0.0.0.0:9109 may"),
+        ({"routes": http(variable="NOT_SET")}, "error: the environment variable `NOT_SET` is not set"),
+        ({"routes": http(None)}, "warning: anybody who reaches 127.0.0.1:9109 may post"),
+        ({"routes": http(None), "listen": "0.0.0.0:9109"}, "error: anybody who reaches 0.0.0.0:9109 may"),
         ({"routes": http(), "listen": "0.0.0.0:9109"}, "warning: tokens travel in clear to 0.0.0.0:9109"),
         ({"routes": http(trusted=True), "roster": {"models": []}}, "is trusted, but there is no `roster.teams`"),
         ({"routes": http(kind="tail", path="a.log")}, "`routes[1].token_env` belongs to routes of kind http"),
@@ -134,7 +134,7 @@ def test_a_key_in_the_file_is_never_repeated(tmp_path):
     told = said(
         tmp_path,
         identity={"keys": {"sk-secret": "search", "sk-other": ["x"]}},
-        routes=http(**{"token_env": "tok-secret"}),
+        routes=http(variable="tok-secret"),
     )
     assert told.count("not the salted hash of a key") == 2
     assert "not the name of an environment variable" in told

@@ -32,7 +32,10 @@ def live(path: Path, config: Config, warnings: list[Finding]) -> None:
         exporter.listener.start()
         address = config.listen._replace(port=exporter.listener.port)
         journal.info("the exporter listens", address=address, state=config.state)
-        run(exporter.running, lambda: wishes.stop, lambda: _reload(exporter, wishes))
+        run(exporter.running, lambda: wishes.stop, lambda: _between(exporter, wishes))
+        # Whoever waits for an answer gets it.
+        exporter.running.inbox.close()
+        exporter.running.turn(0)
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
@@ -56,7 +59,8 @@ def _listen_to_signals(exporter: Exporter, wishes: _Wishes) -> dict[signal.Signa
     return {number: signal.signal(number, handler) for number, handler in wanted.items()}
 
 
-def _reload(exporter: Exporter, wishes: _Wishes) -> None:
+def _between(exporter: Exporter, wishes: _Wishes) -> None:
     if wishes.reload:
         wishes.reload = False
         exporter.reload()
+    exporter.tell_problems()

@@ -127,7 +127,7 @@ def _remedies(plan: Plan, planned: PlannedAlert) -> Iterator[str]:
     told = " ".join(planned.reasons)
     if "usage_exporter" in told:
         yield (
-            f"Scrape an exporter that publishes {_usage_metrics(plan)} from the gateway's records, "
+            f"Run `sre exporter` over the gateway's records, scrape what it publishes ({_usage_metrics(plan)}), "
             "and declare its job in the fleet file: `usage_exporter: {job: NAME}`."
         )
     if "gpu_exporter" in told:

@@ -1,4 +1,4 @@
-"""What the gateway's exporter shows of a simulated pool: what its engines did, as far as records tell, and its own health."""
+"""What the gateway's exporter shows of a simulated pool: what engines did as records tell it, and its own health."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from sre.simulate.story import Stretch
 
 _AGE = 5.0
 """Seconds: a gateway hands its records over that often."""
-_ROUTE = ("route", "gateway")
+_ROUTE = ("route", "/ingest/gateway")
 _ENDS = ("stop", "length", "abort")
 
 USUAL = {"record_age": _AGE, "unrecorded": 0.0, "strangers": 0.0}
@@ -32,8 +32,11 @@ def run_gateway(
             ("usage_finishes", (("reason", reason),)): (("finishes", (("reason", reason),)),)
             for reason in _ENDS
         },
-        ("usage_records", (("result", "ok"), _ROUTE)): every,
-        ("usage_overflow", (("label", "team"),)): every,
+        **{
+            ("usage_records", (("result", result), _ROUTE)): every
+            for result in ("ok", "invalid", "duplicate")
+        },
+        **{("usage_overflow", (("label", label),)): every for label in ("team", "model")},
     }
     found = {
         key: _summed(key, [engine.signals[k] for engine in engines for k in origin], stretches)
@@ -46,7 +49,7 @@ def _summed(key: Key, origins: list[Samples], stretches: tuple[Stretch, ...]) ->
     """One counter over several, as far as records arrive."""
     runs, at, total, previous = [], 0, 1000.0, [0.0] * len(origins)
     for stretch in stretches:
-        share = _share(key[0], stretch)
+        share = _share(key, stretch)
         for index in range(at, at + stretch.count):
             growth = 0.0
             for number, origin in enumerate(origins):
@@ -62,12 +65,14 @@ def _summed(key: Key, origins: list[Samples], stretches: tuple[Stretch, ...]) ->
     return Samples.joined(runs)
 
 
-def _share(signal: str, stretch: Stretch) -> float:
-    if stretch.inputs["unrecorded"]:
+def _share(key: Key, stretch: Stretch) -> float:
+    """How much of what the engines did a counter shows."""
+    signal, labels = key
+    if stretch.inputs["unrecorded"] or dict(labels).get("result") in ("invalid", "duplicate"):
         return 0.0
-    return {"usage_tokens": stretch.inputs["recorded"], "usage_overflow": stretch.inputs["strangers"]}.get(
-        signal, 1.0
-    )
+    if signal == "usage_overflow":
+        return stretch.inputs["strangers"] if ("label", "team") in labels else 0.0
+    return stretch.inputs["recorded"] if signal == "usage_tokens" else 1.0
 
 
 def _lag(stretches: tuple[Stretch, ...], interval: int) -> Iterator[Run]:

@@ -5,8 +5,8 @@ from collections.abc import Collection, Iterable, Iterator
 from itertools import product
 from typing import Any
 
-from sre.usage import families
-from sre.usage.cells import COLUMNS, ERROR, ERROR_COLUMN, FINISH_COLUMN, SUCCESS, ModelCell, PairCell
+from sre.usage import bounds, families
+from sre.usage.cells import COLUMNS, ERROR, ERROR_COLUMN, FINISH_COLUMN, SUCCESS, ModelCell, PairCell, Parts
 from sre.usage.families import Family
 from sre.usage.histogram import MICRO, Histogram
 from sre.usage.labels import OTHER, UNASSIGNED, clean
@@ -40,7 +40,8 @@ class Accounts:
         """
         self._shifts = LengthShifts() if early else None
         self._models: dict[str, ModelCell] = {}
-        self._pairs: dict[tuple[str, str | None], PairCell] = {}
+        self._pairs: dict[tuple[str, str], PairCell] = {}
+        self._known: dict[tuple[str, str | None], Parts] = {}
         self._roster = None if models is None else frozenset(models)
         self._longest, self._by_team, self._strangers = longest, by_team, 0
         for team, model in product((*(teams or ()), OTHER, UNASSIGNED), (*(models or ()), OTHER)):
@@ -50,37 +51,39 @@ class Accounts:
 
     def add(self, record: UsageRecord, team: str) -> None:
         """Count one record for a team that ``Identity`` decided."""
-        model = record.model or record.requested_model
-        cell = self._pairs.get((team, model)) or self._find(team, model)
-        row, by_model = cell.row, cell.model
-        tokens, error = record.tokens, record.error_type
+        asked = record.model or record.requested_model
+        parts = self._known.get((team, asked)) or self._find(team, asked).parts
+        row, lengths, by_length, ttft, by_ttft, duration, by_duration, finishes, model = parts
+        tokens = record.tokens
         if tokens is not None:
+            output, reasoning = tokens.output, tokens.reasoning
             row[0] += tokens.uncached_input
             row[1] += tokens.cached_input
             row[2] += tokens.cache_write
-            row[3] += tokens.output
-            row[4] += tokens.reasoning
-        if record.outcome == "success":
-            row[SUCCESS] += 1
-            if tokens is None:
-                by_model.missing += 1
-            else:
-                lengths, length = cell.lengths, tokens.output + tokens.reasoning
-                lengths.counts[bisect_left(lengths.bounds, length)] += 1
+            row[3] += output
+            row[4] += reasoning
+            if record.outcome == "success":
+                length = output + reasoning
+                by_length[bisect_left(bounds.OUTPUT_TOKENS, length)] += 1
                 lengths.total += length
                 if self._shifts is not None:
-                    self._shifts.add(cell.names[1], length)
+                    self._shifts.add(model.name, length)
+        if record.outcome == "success":
+            row[SUCCESS] += 1
+            model.missing += tokens is None
         else:
             row[ERROR] += 1
-            row[ERROR_COLUMN[error or "unknown"]] += 1
+            row[ERROR_COLUMN[record.error_type or "unknown"]] += 1
             # Whoever leaves a stream has had tokens of it; other failures may have used none.
-            by_model.missing += tokens is None and error == "client_cancelled"
+            model.missing += tokens is None and record.error_type == "client_cancelled"
         if (seconds := record.ttft_seconds) is not None:
-            _observe(by_model.ttft, seconds)
+            by_ttft[bisect_left(bounds.TTFT_SECONDS, seconds)] += 1
+            ttft.total += round(seconds * MICRO)
         if (seconds := record.duration_seconds) is not None:
-            _observe(by_model.duration, seconds)
+            by_duration[bisect_left(bounds.DURATION_SECONDS, seconds)] += 1
+            duration.total += round(seconds * MICRO)
         if (reason := record.finish_reason) is not None:
-            by_model.finishes[FINISH_COLUMN[reason]] += 1
+            finishes[FINISH_COLUMN[reason]] += 1
 
     def expose(self) -> bytes:
         """The text exposition of all usage metrics, ``# HELP`` and ``# TYPE`` included."""
@@ -156,9 +159,11 @@ class Accounts:
             pair.clear()
 
     def _find(self, team: str, model: str | None) -> PairCell:
-        """The pair for names that are not in use yet, or never will be."""
+        """The pair for names that were not counted before, or are never shown as they are."""
         name = self._shown(model)
         cell = self._pairs.get((team, name)) or self._admit(team, name)
+        if cell.names == (team, model):
+            self._known[team, model] = cell.parts
         self._strangers += model is not None and cell.names[1] == OTHER
         return cell
 
@@ -194,11 +199,6 @@ class Accounts:
 
     def _own(self, cell: PairCell) -> list[int] | None:
         return cell.lengths.snapshot() if self._by_team else None
-
-
-def _observe(histogram: Histogram, seconds: float) -> None:
-    histogram.counts[bisect_left(histogram.bounds, seconds)] += 1
-    histogram.total += round(seconds * MICRO)
 
 
 def _family(family: Family, lines: Iterable[str]) -> Iterator[str]:

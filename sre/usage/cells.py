@@ -12,17 +12,17 @@ COLUMNS = (*TOKEN_CLASSES, *OUTCOMES, *ERROR_TYPES)
 SUCCESS = len(TOKEN_CLASSES)
 ERROR = SUCCESS + 1
 FIRST_ERROR = ERROR + 1
-ERROR_COLUMN = {name: FIRST_ERROR + index for index, name in enumerate(ERROR_TYPES)}
-FINISH_COLUMN = {name: index for index, name in enumerate(FINISH_REASONS)}
+ERROR_COLUMN: dict[str, int] = {name: FIRST_ERROR + index for index, name in enumerate(ERROR_TYPES)}
+FINISH_COLUMN: dict[str, int] = {name: index for index, name in enumerate(FINISH_REASONS)}
 
 
 class ModelCell:
     """What is counted by model alone."""
 
-    __slots__ = ("_finishes", "_missing", "duration", "finishes", "lengths", "missing", "ttft")
+    __slots__ = ("_finishes", "_missing", "duration", "finishes", "lengths", "missing", "name", "ttft")
 
-    def __init__(self, model: str, *, lengths: bool) -> None:
-        label = pair("model", model)
+    def __init__(self, name: str, *, lengths: bool) -> None:
+        self.name, label = name, pair("model", name)
         self.ttft = Histogram(families.TTFT, label, bounds.TTFT_SECONDS, MICRO)
         self.duration = Histogram(families.DURATION, label, bounds.DURATION_SECONDS, MICRO)
         self.lengths = lengths_of(label) if lengths else None
@@ -45,15 +45,27 @@ class ModelCell:
         return f"{self._missing}{self.missing}\n"
 
 
-class PairCell:
-    """What is counted by team and model. ``lengths`` is the pair's own histogram, or its model's."""
+Parts = tuple[
+    list[int], Histogram, list[int], Histogram, list[int], Histogram, list[int], list[int], ModelCell
+]
+"""Row; lengths, first tokens and durations, each with its counts; reasons; the model."""
 
-    __slots__ = ("_errors", "_requests", "_tokens", "lengths", "model", "names", "row")
+
+class PairCell:
+    """What is counted by team and model. ``lengths`` is the pair's own histogram, or its model's.
+
+    ``parts`` is all that one record changes, as one tuple: to take it apart is faster than to look up attributes.
+    """
+
+    __slots__ = ("_errors", "_requests", "_tokens", "lengths", "model", "names", "parts", "row")
 
     def __init__(self, team: str, model_name: str, model: ModelCell) -> None:
         label = f"{pair('team', team)},{pair('model', model_name)}"
         self.names, self.model, self.row = (team, model_name), model, [0] * len(COLUMNS)
         self.lengths = model.lengths or lengths_of(label)
+        lengths, ttft, duration = self.lengths, model.ttft, model.duration
+        times = (ttft, ttft.counts, duration, duration.counts)
+        self.parts: Parts = (self.row, lengths, lengths.counts, *times, model.finishes, model)
         self._tokens = _lines(families.TOKENS, label, "class", TOKEN_CLASSES)
         self._requests = _lines(families.REQUESTS, label, "outcome", OUTCOMES)
         self._errors = _lines(families.ERRORS, label, "error_type", ERROR_TYPES)

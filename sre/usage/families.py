@@ -54,6 +54,32 @@ REQUESTS_REFUSED = Family(
     "Posts to an ingest route that were refused whole, by why.",
 )
 QUEUE = Family("llm_exporter_queue_length", "gauge", "Bodies that were posted and wait to be counted.")
+LAG = Family(
+    "llm_exporter_lag_seconds",
+    "gauge",
+    "How far the counts of a log are behind: age of the newest record that was read; 0 at the end of the log.",
+)
+BACKLOG = Family("llm_exporter_backlog_bytes", "gauge", "Bytes of a log that wait to be read.")
+LOST = Family(
+    "llm_exporter_lost_bytes_total",
+    "counter",
+    "Bytes that were in a log and gone before they could be read, as far as is known.",
+)
+READABLE = Family(
+    "llm_exporter_log_readable",
+    "gauge",
+    "Whether the log is there and can be read; the journal says why not.",
+)
+CHECKPOINT_AGE = Family(
+    "llm_exporter_checkpoint_age_seconds",
+    "gauge",
+    "How long ago counts were saved; 0 where all that was counted is saved.",
+)
+SAVED = Family(
+    "llm_exporter_state_saved",
+    "gauge",
+    "Whether counts can be saved; nothing new is counted while they cannot.",
+)
 LAST_RECORD = Family(
     "llm_exporter_last_record_timestamp_seconds",
     "gauge",

@@ -85,8 +85,7 @@ class Inbox:
         with self._some:
             self._some.notify()
 
-    def close(self) -> list[Delivery | Scrape]:
-        """Take nothing any more; what still waits."""
+    def close(self) -> None:
+        """Let nothing in any more; what waits already can still be taken."""
         with self._some:
             self._closed = True
-        return self.take(0)

@@ -39,7 +39,7 @@ class Intake:
         accounts: Accounts,
         routes: Sequence[str],
         clock: Callable[[], float],
-        remembered_ids: int = 200_000,
+        remembered_ids: int = 50_000,
     ) -> None:
         """``routes`` are the names that the page shows from the start; ``clock`` gives epoch seconds."""
         self._identity, self._accounts, self._clock = identity, accounts, clock
@@ -82,6 +82,10 @@ class Intake:
     def last_record(self, route: str) -> float | None:
         """The time of the newest record of a route in epoch seconds; None before any."""
         return self._progress[route].newest
+
+    def skipped(self) -> dict[tuple[str, str], int]:
+        """Invalid records by route and reason."""
+        return {(name, why): n for name, one in self._progress.items() for why, n in one.invalid.items() if n}
 
     def expose(self) -> bytes:
         """The accounts, and what came of each route's records."""

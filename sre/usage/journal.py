@@ -35,7 +35,10 @@ class Journal:
         self._tell("error", event, values)
 
     def _tell(self, level: Level, event: str, values: dict[str, object]) -> None:
-        now, key = self._clock(), f"{event}{values.get('route', '')}{values.get('where', '')}"
+        now, key = (
+            self._clock(),
+            f"{event}{values.get('route', '')}{values.get('reason', '')}{values.get('where', '')}",
+        )
         last, left_out = self._last.get(key, (0.0, 0))
         if 0 <= now - last < self._seconds:
             self._last[key] = last, left_out + 1

@@ -26,6 +26,16 @@ from sre.usage.tail import Tail
 
 _WORDS = {"error": "the configuration is wrong", "warning": "the configuration is doubtful", "info": "note"}
 
+_AT_THE_START: dict[str, Callable[[Config], object]] = {
+    "listen": lambda config: config.listen,
+    "state": lambda config: config.state,
+    "limits.connections": lambda config: config.limits.connections,
+    "limits.queue_bytes": lambda config: config.limits.queue_bytes,
+    "limits.request_seconds": lambda config: config.limits.request_seconds,
+}
+_SAID_AGAIN = 30.0
+"""Seconds after which a problem that lasts is told again."""
+
 
 @dataclass
 class Exporter:
@@ -39,6 +49,8 @@ class Exporter:
     running: Running = field(init=False)
     _read: bool = field(default=True, init=False)
     _read_at: float = field(default=0.0, init=False)
+    _told_at: float = field(default=0.0, init=False)
+    _skipped: dict[tuple[str, str], int] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         """Take the state file and the address. Raises ``Refused``."""
@@ -58,37 +70,49 @@ class Exporter:
         """Read the configuration again; where it cannot be used, the one in use stays, and it is said why."""
         try:
             config, findings = read_config(self.path, self.environ)
-        except Refused as refused:
+            tell(self.journal, [*findings, *self._fixed(config)])
+            self._apply(config.model_copy(update={"listen": self.config.listen, "state": self.config.state}))
+        except (Refused, OSError) as error:
+            # A certificate may vanish between the look at it and its use.
             self._read = False
-            tell(self.journal, refused.findings)
+            tell(self.journal, error.findings if isinstance(error, Refused) else [])
             self.journal.error("the configuration in use stays", file=self.path)
             return
-        tell(self.journal, [*findings, *self._fixed(config)])
-        self._apply(config.model_copy(update={"listen": self.config.listen, "state": self.config.state}))
         self._read, self._read_at = True, self.clock()
         self.journal.info("the configuration was read again", file=self.path)
 
+    def tell_problems(self) -> None:
+        """Now and then: what cannot be read or saved, and how many records were skipped and why."""
+        if self.clock() - self._told_at < _SAID_AGAIN:
+            return
+        self._told_at = self.clock()
+        for where, problem in self.running.problems:
+            self.journal.warning("something is in the way", where=where, what=problem)
+        skipped = self.running.intake.skipped()
+        for (route, reason), count in skipped.items():
+            if more := count - self._skipped.get((route, reason), 0):
+                self.journal.warning("records were skipped", route=route, reason=reason, count=more)
+        self._skipped = skipped
+
     def _apply(self, config: Config) -> None:
         routes, intake = make_routes(config), make_intake(config, self.clock)
+        rules = make_rules(config, routes, self.environ)
+        context = make_context(config.tls) if config.tls else None
         intake.restore(self.running.intake.snapshot())
+        # From here on nothing can fail: all of it is in use, or nothing.
         self.running.logs = self._logs(config, routes)
         self.running.intake = intake
-        self.desk.rules = make_rules(config, routes, self.environ)
-        self.listener.context = make_context(config.tls) if config.tls else None
+        self.desk.rules = rules
+        self.listener.context = context
         self.config = config
 
     def _fixed(self, config: Config) -> list[Finding]:
         """What only a restart changes."""
+        why, fix = "it is taken at the start alone", "restart the exporter"
         return [
-            Finding(
-                str(self.path),
-                f"`{name}` has changed",
-                "it is taken at the start alone",
-                "restart",
-                "warning",
-            )
-            for name in ("listen", "state")
-            if getattr(config, name) != getattr(self.config, name)
+            Finding(str(self.path), f"`{name}` has changed", why, fix, "warning")
+            for name, read in _AT_THE_START.items()
+            if read(config) != read(self.config)
         ]
 
     def _logs(self, config: Config, routes: Mapping[str, Route]) -> list[tuple[Route, Tail]]:

@@ -99,7 +99,7 @@ class Limits(_Part):
         default=30, description="seconds for one request to arrive, and for its answer to be taken"
     )
     remembered_ids: Annotated[_Whole, _between(1000, 5_000_000)] = Field(
-        default=200_000, description="request ids that are remembered, to know a body that is sent again"
+        default=50_000, description="request ids that are remembered, to know a body that is sent again"
     )
 
 

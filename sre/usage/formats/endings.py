@@ -3,60 +3,48 @@
 from collections.abc import Callable, Sequence
 from typing import Any
 
-from sre.usage.formats.errors import Symptoms, decide
+from sre.usage.formats.errors import ErrorRules
 from sre.usage.formats.invalid import Invalid
-from sre.usage.formats.model import Ending, GatewayFormat, Rule
-from sre.usage.formats.slots import Slots, Values
-from sre.usage.formats.words import Memory, weigh
+from sre.usage.formats.model import Ending
 from sre.usage.record import ERROR_TYPES, ErrorType, Outcome
 
-
-def make_outcome(spec: Ending, slots: Slots) -> Callable[[Values], Outcome]:
-    """A function that tells success from failure. It raises ``Invalid`` where nothing does."""
-    word, code, flags, error = (
-        slots.add(*(paths or ())) for paths in (spec.word, spec.code, spec.flags, spec.error)
-    )
-    known = Memory(lambda seen: _outcome(spec, slots, *seen), weigh)
-
-    def outcome(values: Values) -> Outcome:
-        return known[values[word], values[code], values[flags], values[error]]  # type: ignore[no-any-return]
-
-    return outcome
+_TYPES: dict[str, ErrorType] = {known: known for known in ERROR_TYPES}
 
 
-def _outcome(spec: Ending, slots: Slots, word: Any, code: Any, flags: Any, error: Any) -> Outcome:
-    if spec.failure_flags and any(flag in spec.failure_flags for flag in _text(flags, slots).split(",")):
-        return "error"
-    if _text(error, slots):
-        return "error"
-    if said := _text(word, slots):
-        if said not in (*spec.success, *spec.failure):
+class Endings:
+    """What the values of a line's fields mean for one format."""
+
+    def __init__(self, spec: Ending, rules: ErrorRules, absent: frozenset[object]) -> None:
+        self._spec = spec
+        self._rules = rules
+        self._absent = absent
+
+    def remembered(self, seen: Sequence[str]) -> Callable[[Any], Outcome]:
+        """``outcome`` of one value, where only one field tells, or of a tuple of them: both can be looked up."""
+        if len(seen) == 1:
+            return lambda value: self.outcome(**{seen[0]: value})
+        return lambda values: self.outcome(**dict(zip(seen, values or (), strict=True)))
+
+    def outcome(self, word: Any = None, code: Any = None, flags: Any = None, error: Any = None) -> Outcome:
+        """From what the fields hold. Raises ``Invalid`` where nothing tells."""
+        spec = self._spec
+        word, code, flags, error = map(self._text, (word, code, flags, error))
+        if error or (spec.failure_flags and not set(spec.failure_flags).isdisjoint(flags.split(","))):
+            return "error"
+        if word and word not in (*spec.success, *spec.failure):
             raise Invalid("wrong_type")
-        return "success" if said in spec.success else "error"
-    if said := _text(code, slots):
-        return "success" if said in spec.success_codes else "error"
-    if spec.otherwise is None:
-        raise Invalid("missing")
-    return spec.otherwise
+        if word:
+            return "success" if word in spec.success else "error"
+        if code:
+            return "success" if code in spec.success_codes else "error"
+        if spec.otherwise is None:
+            raise Invalid("missing")
+        return spec.otherwise
 
+    def error(self, decided: Any, kind: Any, code: Any, flags: Any, message: Any) -> ErrorType:
+        """From a type of our own list, where there is one, else by the rules."""
+        known = _TYPES.get(self._text(decided))
+        return known or self._rules.decide(*map(self._text, (kind, code, flags, message)))
 
-def make_error(spec: GatewayFormat, slots: Slots, rules: Sequence[Rule]) -> Callable[[Values], ErrorType]:
-    """A function that tells why it failed."""
-    failure, ending = spec.error, spec.outcome
-    decided, kind, message, flags = (
-        slots.add(*(paths or ())) for paths in (failure.type, failure.class_, failure.message, ending.flags)
-    )
-    code = slots.add(*(failure.code or ()), *(ending.code or ()))
-    types = {known: known for known in ERROR_TYPES}
-
-    def error(values: Values) -> ErrorType:
-        said = _text(values[decided], slots)
-        if said in types:
-            return types[said]
-        return decide(rules, Symptoms(*(_text(values[slot], slots) for slot in (kind, code, flags, message))))
-
-    return error
-
-
-def _text(value: Any, slots: Slots) -> str:
-    return "" if value in slots.absent else str(value)
+    def _text(self, value: Any) -> str:
+        return "" if value in self._absent else str(value)

@@ -1,37 +1,44 @@
 """Why a request failed, by ordered rules: the first one that holds decides, and the text is only looked at."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 from sre.usage.formats.model import Rule
+from sre.usage.formats.words import Memory
 from sre.usage.record import ErrorType
 
 _LOOKED_AT = 4096
 """Characters of a message: what says why comes early, and a client can make it as long as it likes."""
 
-
-@dataclass(frozen=True)
-class Symptoms:
-    """What a gateway says about a failure, as text; empty where it says nothing."""
-
-    kind: str
-    code: str
-    flags: str
-    message: str
+_Question = tuple[tuple[str, ...], ErrorType]
+"""Parts of which the message must hold one (none: any message will do), and what it is then."""
 
 
-def decide(rules: Sequence[Rule], seen: Symptoms) -> ErrorType:
-    """One of ``ERROR_TYPES``. Takes time in proportion to the rules, whatever the message holds."""
-    kind = seen.kind.rpartition(".")[2]
-    code = seen.code or "none"
-    flags = seen.flags.split(",")
-    message = seen.message[:_LOOKED_AT].casefold()
-    for rule in rules:
-        if (
-            (rule.class_ is None or kind in rule.class_)
-            and (rule.code is None or code in rule.code)
-            and (rule.flags is None or any(flag in rule.flags for flag in flags))
-            and (rule.message is None or any(part.casefold() in message for part in rule.message))
-        ):
-            return rule.type
-    return "unknown"
+class ErrorRules:
+    """Decides in time that is proportional to the rules, whatever the message holds; of which it keeps nothing."""
+
+    def __init__(self, rules: Sequence[Rule]) -> None:
+        self._rules = rules
+        self._open = Memory(lambda seen: self._questions(*seen))
+
+    def decide(self, kind: str, code: str, flags: str, message: str) -> ErrorType:
+        """One of ``ERROR_TYPES``, from texts that are empty where a gateway says nothing."""
+        text = message[:_LOOKED_AT].casefold()
+        for parts, decided in self._open[kind, code, flags]:
+            if not parts or any(part in text for part in parts):
+                return decided  # type: ignore[no-any-return]
+        return "unknown"
+
+    def _questions(self, kind: str, code: str, flags: str) -> tuple[_Question, ...]:
+        """What is left to ask of the message, once class, code and flags are known."""
+        said = flags.split(",")
+        found = list[_Question]()
+        for rule in self._rules:
+            if (
+                (rule.class_ is None or kind.rpartition(".")[2] in rule.class_)
+                and (rule.code is None or (code or "none") in rule.code)
+                and (rule.flags is None or not set(rule.flags).isdisjoint(said))
+            ):
+                found.append((tuple(part.casefold() for part in rule.message or ()), rule.type))
+                if not rule.message:
+                    break
+        return tuple(found)

@@ -1,16 +1,15 @@
 """One gateway's format, ready to decode."""
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import msgspec
 
 from sre.usage.formats.bodies import pieces
-from sre.usage.formats.fields import Fields
+from sre.usage.formats.errors import ErrorRules
 from sre.usage.formats.invalid import Invalid, reason_of
-from sre.usage.formats.model import GatewayFormat, Rule
+from sre.usage.formats.model import GatewayFormat
 from sre.usage.formats.reading import Read, make_reader
-from sre.usage.formats.slots import Slots
 
 MAX_LINE_BYTES = 1_000_000
 """A longer line of a log is no record: whoever reads logs would have to hold it whole."""
@@ -28,24 +27,23 @@ class Format:
         self,
         name: str,
         spec: GatewayFormat,
-        rules: Sequence[Rule],
+        rules: ErrorRules,
         finishes: Mapping[str, str],
         *,
         trusted: bool = False,
     ) -> None:
         self.name = name
-        slots = Slots(spec.absent or ())
-        self._record = make_reader(spec, slots, rules, finishes, trusted=trusted)
-        self._fields = Fields(slots, spec.embedded)
-        self._parse = self._fields.parse
-        self._values = self._fields.values
+        struct, self._record = make_reader(name, spec, rules, finishes, trusted=trusted)
+        one = msgspec.json.Decoder(struct)
+        self._parse, self._parse_lines = one.decode, one.decode_lines
+        self._parse_array = msgspec.json.Decoder(list[struct]).decode  # type: ignore[valid-type]
 
     def decode(self, line: bytes) -> Read:
         """One line of a log. Raises ``Invalid`` and nothing else."""
         if len(line) > MAX_LINE_BYTES:
             raise Invalid("too_long")
         try:
-            return self._record(self._values(self._parse(line)))
+            return self._record(self._parse(line))
         except _BAD as error:
             reason = reason_of(error, line)
         # Raised out here it has no context: those errors, or the frames that they hold, know the line.
@@ -58,25 +56,27 @@ class Format:
         """
         found = self._parsed(body)
         if found is None:
-            yield from (
-                self._outcome(lambda piece: self._values(self._parse(piece)), piece) for piece in pieces(body)
-            )
+            yield from map(self._piece, pieces(body))
         else:
-            yield from (self._outcome(self._values, one) for one in found)
+            yield from map(self._given, found)
 
     def _parsed(self, body: bytes) -> Sequence[Any] | None:
-        """All records of a body in which nothing is wrong."""
-        array = body[:64].lstrip()[:1] == b"["
+        """All lines of a body in which nothing is wrong."""
         try:
-            return self._fields.parse_array(body) if array else self._fields.parse_lines(body)
+            return (self._parse_array if body[:64].lstrip()[:1] == b"[" else self._parse_lines)(body)
         except _BAD:
             return None
 
-    def _outcome(self, values: Callable[[Any], Sequence[Any]], given: Any) -> Read | Invalid:
+    def _piece(self, piece: bytes) -> Read | Invalid:
         try:
-            return self._record(values(given))
-        except Invalid as invalid:
-            # A traceback would hold on to the record.
-            return invalid.with_traceback(None)
+            return self._given(self._parse(piece))
         except _BAD as error:
-            return Invalid(reason_of(error, given if isinstance(given, bytes) else b""))
+            return Invalid(reason_of(error, piece))
+
+    def _given(self, line: Any) -> Read | Invalid:
+        try:
+            return self._record(line)
+        except Invalid as invalid:
+            return Invalid(invalid.reason)  # without the traceback, whose frames hold on to the line
+        except _BAD as error:
+            return Invalid(reason_of(error, b""))

@@ -9,6 +9,7 @@ from sre.catalogue import folders
 from sre.catalogue.entries import read_entry
 from sre.findings import Finding, Refused
 from sre.source import suggest
+from sre.usage.formats.errors import ErrorRules
 from sre.usage.formats.format import Format
 from sre.usage.formats.model import ErrorsFile, FinishesFile, GatewayFormat, Rule
 from sre.usage.formats.review import review
@@ -58,7 +59,8 @@ def load_format(name: str, catalogue_dirs: Sequence[Path] = (), *, trusted: bool
     if name not in gateways.formats:
         fix = suggest(name, gateways.formats)
         raise Refused([Finding(name, "no gateway format has this name", "its lines could not be read", fix)])
-    return Format(name, gateways.formats[name], gateways.rules, gateways.finishes, trusted=trusted)
+    rules = ErrorRules(gateways.rules)
+    return Format(name, gateways.formats[name], rules, gateways.finishes, trusted=trusted)
 
 
 def _roots(catalogue_dirs: Sequence[Path]) -> Iterable[Path]:

@@ -1,20 +1,22 @@
 """A gateway's format as its file says it: where in a record each thing stands, and in what units."""
 
 import re
+from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
 
 from sre.catalogue.amounts import Entry, Line
 from sre.explain import objection
-from sre.source import show
-from sre.usage.formats.paths import split
+from sre.source import Loc, show
+from sre.usage.formats.amounts import DIVISORS, Clock, Unit
+from sre.usage.formats.paths import Path, split
 from sre.usage.record import ErrorType, FinishReason
 
-Unit = Literal["s", "ms", "us"]
-Clock = Literal["s", "ms", "us", "iso"]
 Required = Literal["id", "model", "tokens"]
 
+_KEY = re.compile(r"[^\"\\\x00-\x1f]+")
+_DEEPEST = 16
 _RANGE = re.compile(r"(\d{1,3})-(\d{1,3})", re.ASCII)
 
 
@@ -25,7 +27,7 @@ def _paths(value: object) -> object:
     if not isinstance(value, list) or not all(isinstance(text, str) for text in value):
         return value
     for text in value:
-        if not all(split(text)) or len(split(text)) > 16:
+        if not all(_KEY.fullmatch(key) for key in split(text)) or len(split(text)) > _DEEPEST:
             raise objection(
                 f"{show(text)} is no path", "join keys by `/`, like usage/prompt_tokens", _NO_PATH
             )
@@ -49,7 +51,7 @@ def _words(value: object) -> object:
     return tuple(found)
 
 
-Paths = Annotated[tuple[tuple[str, ...], ...], Field(min_length=1), BeforeValidator(_paths)]
+Paths = Annotated[tuple[Path, ...], Field(min_length=1), BeforeValidator(_paths)]
 Words = Annotated[tuple[str, ...], Field(min_length=1), BeforeValidator(_words)]
 
 
@@ -82,6 +84,7 @@ class Duration(Entry):
     end: Paths | None = Field(None, description="the moment to which it counts")
     unit: Unit = Field(description="seconds, milliseconds and microseconds differ", examples=["ms"])
     filler: Paths | None = Field(None, description="what a gateway fills in when it has nothing to say")
+    zeros: Literal["counted", "not_reported"] = Field("counted", description="what it means that it is 0")
 
     @model_validator(mode="after")
     def _one_of_two(self) -> Self:
@@ -89,6 +92,11 @@ class Duration(Entry):
             what, fix = "a time is either `at` a place or from `begin` to `end`", "write `at`, or both others"
             raise objection(what, fix, "it would be a guess")
         return self
+
+    @property
+    def divisor(self) -> float:
+        """Of its unit in a second."""
+        return DIVISORS[self.unit]
 
 
 class Team(Entry):
@@ -172,7 +180,12 @@ class GatewayFormat(Entry):
     title: Line = Field(description="what people call it", examples=["LiteLLM proxy"])
     source: Line = Field(description="which log or callback of which release", examples=["its access log"])
     notes: tuple[Line, ...] = Field((), description="what users have to switch on, and what they cannot have")
+    configure: str = Field("", description="what to write into the gateway's own configuration")
     embedded: Line | None = Field(None, description="the key whose text is JSON itself", examples=["ai_log"])
+    loose: Paths | None = Field(
+        None, description="what may hold anything: read where it is a mapping, passed over where it is not"
+    )
+    text_numbers: bool = Field(False, description="whether a number may be written as text")
     absent: Words | None = Field(None, description="words that stand for nothing, beside '', '-' and 'None'")
     id: Identifier | None = Field(None, description="nothing is taken for a duplicate without it")
     time: Annotated[tuple[Moment, ...], Field(min_length=1)] = Field(
@@ -225,3 +238,16 @@ class FinishesFile(Entry):
     words: dict[FinishReason, Words] = Field(
         description="finish reasons would all be other", examples=[{"stop": ["stop", "end_turn"]}]
     )
+
+
+def paths_of(value: Any, loc: Loc = ()) -> Iterator[tuple[Loc, Path]]:
+    """Every path of a format, after the place where it stands in the format's file."""
+    if isinstance(value, BaseModel):
+        for name, field in type(value).model_fields.items():
+            spelled = field.validation_alias if isinstance(field.validation_alias, str) else name
+            yield from paths_of(getattr(value, name), (*loc, spelled))
+    elif isinstance(value, tuple) and value and isinstance(value[0], tuple):
+        yield from ((loc, path) for path in value)
+    elif isinstance(value, tuple):
+        for index, item in enumerate(value):
+            yield from paths_of(item, (*loc, index))

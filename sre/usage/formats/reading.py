@@ -1,193 +1,208 @@
-"""From the values of a format's fields to one record: the steps are made once and run for every line."""
+"""From a parsed line to one record: what each key of a format's file asks for, as steps of one function."""
 
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import ExitStack
+from datetime import datetime
 from typing import Any
 
-from msgspec import UNSET
+from msgspec import UNSET, Struct
 
 from sre.usage.formats import amounts
-from sre.usage.formats.endings import make_error, make_outcome
+from sre.usage.formats.endings import Endings
+from sre.usage.formats.errors import ErrorRules
 from sre.usage.formats.invalid import Invalid
-from sre.usage.formats.model import Counts, Duration, GatewayFormat, Identifier, Moment, Requirements, Rule
-from sre.usage.formats.slots import Slots, Values
-from sre.usage.formats.words import LONGEST, Memory, name, weigh
+from sre.usage.formats.model import Duration, GatewayFormat, paths_of
+from sre.usage.formats.paths import tree
+from sre.usage.formats.words import LONGEST, Memory, identify, name
+from sre.usage.formats.writing import Writing
 from sre.usage.record import Tokens, UsageRecord
 
 Read = tuple[UsageRecord, str | None]
 """A record and the key it came with: a secret, to be forgotten as soon as the team is known."""
 
-_Seconds = Callable[[Values], float | None]
-
 
 def make_reader(
-    spec: GatewayFormat, slots: Slots, rules: Sequence[Rule], finishes: Mapping[str, str], *, trusted: bool
-) -> Callable[[Values], Read]:
-    """A function from the values in ``slots``, which this fills in, to a record. It raises ``Invalid``."""
-    nothing = slots.absent
-    names = Memory(name(nothing), weigh)
-    reasons = Memory(lambda word: _finish(names[word], finishes), weigh)
-    client_set = spec.team.client_set if trusted else None
-    team = slots.add(*(spec.team.authenticated or ()), *(client_set or ()))
-    model, requested, pool, finish, key = (
-        slots.add(*(paths or ()))
-        for paths in (spec.model, spec.requested_model, spec.pool, spec.finish_reason, spec.key)
-    )
-    outcome_of, error_of = make_outcome(spec.outcome, slots), make_error(spec, slots, rules)
-    time_of, id_of = _time(spec.time, slots), _id(spec.id, slots)
-    duration_of, ttft_of = _seconds(spec.duration, slots), _seconds(spec.ttft, slots)
-    count = slots.add(*(spec.tokens.input.at if spec.tokens else ()))
-    tokens_of = _tokens(spec.tokens, slots) if spec.tokens else _none
-    lacking = _lacking(spec.required, model, count)
-
-    def read(values: Values) -> Read:
-        outcome, duration = outcome_of(values), duration_of(values)
-        time = time_of(values, duration)
-        record = UsageRecord(
-            id_of(values, time),
-            time,
-            outcome,
-            names[values[team]],
-            names[values[model]],
-            names[values[requested]],
-            names[values[pool]],
-            tokens_of(values),
-            ttft_of(values),
-            duration,
-            reasons[values[finish]],
-            error_of(values) if outcome == "error" else None,
-        )
-        if lacking is not None and lacking(record, values):
-            raise Invalid("missing")
-        secret = values[key]
-        return record, None if secret in nothing else str(secret)
-
-    return read
+    called: str, spec: GatewayFormat, rules: ErrorRules, finishes: Mapping[str, str], *, trusted: bool
+) -> tuple[type[Struct], Callable[[Any], Read]]:
+    """The struct that a line is parsed into, and a function from it to a record, which raises ``Invalid``."""
+    reader = _Reader(spec)
+    reader.names(trusted=trusted)
+    reader.finish(finishes)
+    reader.outcome(rules)
+    reader.seconds("duration", spec.duration)
+    reader.seconds("ttft", spec.ttft)
+    reader.time()
+    reader.id()
+    reader.tokens()
+    reader.required()
+    reader.result()
+    return reader.root.struct, reader.write.compile(called)
 
 
-def _none(_: Values) -> None:
-    return None
+class _Reader:
+    """Writes the steps. In them, variables are called as the fields of a record, and ``given_`` is what was there."""
 
+    def __init__(self, spec: GatewayFormat) -> None:
+        self.spec = spec
+        self.absent: frozenset[object] = frozenset({UNSET, None, "", "-", "None", *(spec.absent or ())})
+        fields = (path for loc, path in paths_of(spec) if loc != ("loose",))
+        self.root = tree(fields, spec.embedded, spec.loose or ())
+        self.write = Writing(self.root, self.absent)
+        self.invalid = self.write.bind(Invalid)
 
-def _finish(word: str | None, finishes: Mapping[str, str]) -> str | None:
-    return None if word is None else finishes.get(word.casefold(), "other")
+    def names(self, *, trusted: bool) -> None:
+        spec, clean = self.spec, self.write.bind(Memory(name(self.absent)))
+        team = (*(spec.team.authenticated or ()), *((spec.team.client_set if trusted else None) or ()))
+        given = {
+            "team": team,
+            "model": spec.model,
+            "requested_model": spec.requested_model,
+            "pool": spec.pool,
+        }
+        for variable, paths in given.items():
+            self.write.pick(f"given_{variable}", paths)
+            self.write.add(f"{variable} = {clean}[given_{variable}]" if paths else f"{variable} = None")
 
+    def finish(self, finishes: Mapping[str, str]) -> None:
+        clean = name(self.absent)
 
-def _time(moments: Sequence[Moment], slots: Slots) -> Callable[[Values, float | None], float]:
-    """When the request ended."""
-    steps = [
-        (slots.add(*one.at), amounts.moment(one.unit, slots.absent), one.of == "start") for one in moments
-    ]
+        def reason(value: Any) -> str | None:
+            word = clean(value)
+            return None if word is None else finishes.get(word.casefold(), "other")
 
-    def when(values: Values, duration: float | None) -> float:
-        for slot, convert, begun in steps:
-            time = convert(values[slot])
-            if time is not None:
-                return time + duration if begun and duration else time
-        raise Invalid("missing")
+        self.write.pick("finish", self.spec.finish_reason)
+        self.write.add(f"finish = {self.write.bind(Memory(reason))}[finish]")
 
-    return when
+    def outcome(self, rules: ErrorRules) -> None:
+        write, ending, failure = self.write, self.spec.outcome, self.spec.error
+        endings = Endings(ending, rules, self.absent)
+        given = {"word": ending.word, "code": ending.code, "flags": ending.flags, "error": ending.error}
+        for variable, paths in given.items():
+            write.pick(variable, paths)
+        if ending.error:
+            # That there is one is all that is asked and remembered: it may be a text.
+            write.add("error = error not in absent or None")
+        seen = [variable for variable, paths in given.items() if paths]
+        known = write.bind(Memory(endings.remembered(seen)))
+        write.add(f"outcome = {known}[{', '.join(seen) or None}]", "error_type = None")
+        with write.inside("if outcome == 'error':"):
+            write.pick("decided", failure.type)
+            write.pick("kind", failure.class_)
+            write.pick("code", (*(failure.code or ()), *(ending.code or ())))
+            write.pick("message", failure.message)
+            write.add(f"error_type = {write.bind(endings.error)}(decided, kind, code, flags, message)")
 
+    def seconds(self, variable: str, spec: Sequence[Duration]) -> None:
+        """The first of the alternatives that says something."""
+        self.write.add(f"{variable} = None")
+        with ExitStack() as around:
+            for number, one in enumerate(spec):
+                if number:
+                    around.enter_context(self.write.inside(f"if {variable} is None:"))
+                self._span(variable, one)
+                if one.zeros == "not_reported":
+                    self.write.add(f"if not {variable}: {variable} = None")
 
-def _id(spec: Identifier | None, slots: Slots) -> Callable[[Values, float], str]:
-    slot, nothing = slots.add(*(spec.at if spec else ())), slots.absent
-    client_set = spec is not None and spec.client_set
+    def _span(self, variable: str, spec: Duration) -> None:
+        write, text = self.write, self.spec.text_numbers
+        write.pick("end", spec.at or spec.end)
+        if spec.filler:
+            write.pick("filler", spec.filler)
+            write.add("if end == filler: end = None")
+        if spec.begin:
+            write.pick("begin", spec.begin)
+            span = write.bind(amounts.between(spec.unit, self.absent, text=text))
+            write.add(f"{variable} = {span}(begin, end)")
+            return
+        # Python compares numbers of one kind much faster than an int with a float.
+        longest = int(amounts.LONGEST * spec.divisor)
+        for word, kind, least, most in (
+            ("if", "float", "0.0", f"{longest}.0"),
+            ("elif", "int", "0", longest),
+        ):
+            with write.inside(f"{word} end.__class__ is {kind} and {least} <= end <= {most}:"):
+                write.add(f"{variable} = end / {spec.divisor}")
+        with write.inside("elif end not in absent:"):
+            write.add(f"{variable} = {write.bind(amounts.seconds(spec.unit, text=text))}(end)")
 
-    def identify(values: Values, time: float) -> str:
-        found = values[slot]
-        if found in nothing:
-            return ""
-        if found.__class__ is not str:
-            if found.__class__ is not int:
-                raise Invalid("wrong_type")
-            found = str(found)
-        if len(found) > LONGEST:
-            raise Invalid("too_long")
-        return f"{found}@{time:.6f}" if client_set else found
+    def time(self) -> None:
+        write = self.write
+        write.add("time = None")
+        with ExitStack() as around:
+            for number, one in enumerate(self.spec.time, 1):
+                if number > 1:
+                    around.enter_context(write.inside("if time is None:"))
+                write.pick("given_time", one.at)
+                if one.unit == "iso":
+                    self._iso()
+                # The same field may hold a number elsewhere: another alternative says so.
+                alone = one.unit != "iso" or number == len(self.spec.time)
+                kind = "" if alone else " and given_time.__class__ is str"
+                with write.inside(f"if time is None and given_time not in absent{kind}:"):
+                    convert = amounts.moment(one.unit, text=self.spec.text_numbers)
+                    write.add(f"time = {write.bind(convert)}(given_time)")
+                if one.of == "start":
+                    write.add("if duration is not None and time is not None: time += duration")
+        write.add(f"if time is None: raise {self.invalid}('missing')")
 
-    return identify
+    def _iso(self) -> None:
+        """What nearly every time is, without a call; the rest is left to ``amounts.moment``."""
+        with self.write.inside("try:"):
+            self.write.add(f"stamp = {self.write.bind(datetime.fromisoformat)}(given_time)")
+            self.write.add("time = None if stamp.tzinfo is None else stamp.timestamp()")
+            self.write.add("if time is not None and time < 0.0: time = None")
+        with self.write.inside("except (TypeError, ValueError, OverflowError):"):
+            self.write.add("time = None")
 
+    def id(self) -> None:
+        spec, write = self.spec.id, self.write
+        write.pick("id", spec.at if spec else None)
+        # Longer than any word that stands for nothing: an id is new in every line, and asking would hash it.
+        least = max(len(word) for word in self.absent if isinstance(word, str))
+        with write.inside(f"if not (id.__class__ is str and {least} < len(id) <= {LONGEST}):"):
+            write.add(f"id = {write.bind(identify(self.absent))}(id)")
+        if spec and spec.client_set:
+            write.add("if id: id = f'{id}@{given_time}'")
 
-def _seconds(spec: Sequence[Duration], slots: Slots) -> _Seconds:
-    """The first of the alternatives that says something."""
-    steps = [_span(one, slots) for one in spec]
-    if not steps:
-        return _none
-    if len(steps) == 1:
-        return steps[0]
+    def tokens(self) -> None:
+        """Disjoint classes: what a gateway counts inside another class is taken out of it."""
+        spec, write = self.spec.tokens, self.write
+        write.add("tokens = given_input = None")
+        if spec is None:
+            return
+        count = write.bind(amounts.counter(text=self.spec.text_numbers))
+        parts = {"input": spec.input, "cached_input": spec.cached_input, "cache_write": spec.cache_write,
+                 "output": spec.output, "reasoning": spec.reasoning}  # fmt: skip
+        read = {variable: one for variable, one in parts.items() if one}
+        write.add(*(f"{variable} = 0" for variable in parts))
+        for variable, one in read.items():
+            given = f"given_{variable}"
+            write.pick(given, one.at)
+            write.add(f"if {given}.__class__ is int: {variable} = {given}")
+            write.add(f"elif {given} not in absent: {variable} = {count}({given})")
+        write.add(*(f"input -= {held}" for held in spec.input.holds))
+        write.add(*(f"output -= {held}" for held in spec.output.holds))
+        negative = " or ".join(f"{variable} < 0" for variable in read)
+        write.add(f"if {negative}: raise {self.invalid}('negative')", f"total = {' + '.join(read)}")
+        write.add(f"if total > {amounts.LARGEST_COUNT}: raise {self.invalid}('too_large')")
+        zeros = " or given_input not in absent or given_output not in absent"
+        with write.inside(f"if total{zeros if spec.zeros == 'counted' else ''}:"):
+            write.add(f"tokens = {write.bind(Tokens)}({', '.join(parts)})")
 
-    def choose(values: Values) -> float | None:
-        return next((found for step in steps if (found := step(values)) is not None), None)
+    def required(self) -> None:
+        """A key that is not there is missing; a null is an answer: it is known that there is nothing to report."""
+        lacks = {
+            "id": "not id",
+            "model": "(model is None and given_model is not None)",
+            "tokens": f"(tokens is None and given_input is {self.write.bind(UNSET)})",
+        }
+        always, success = self.spec.required.always, self.spec.required.success
+        for needed, when in ((always, ""), (success, "outcome == 'success' and ")):
+            for key in needed:
+                self.write.add(f"if {when}{lacks[key]}: raise {self.invalid}('missing')")
 
-    return choose
-
-
-def _span(spec: Duration, slots: Slots) -> _Seconds:
-    nothing = slots.absent
-    filler = slots.add(*(spec.filler or ()))
-    end = slots.add(*(spec.at or spec.end or ()))
-    convert = amounts.seconds(spec.unit, nothing)
-    if spec.begin is None and spec.filler is None:
-        return lambda values: convert(values[end])
-    if spec.begin is None:
-        return lambda values: None if values[end] == values[filler] else convert(values[end])
-    begin, span = slots.add(*spec.begin), amounts.between(spec.unit, nothing)
-
-    def elapsed(values: Values) -> float | None:
-        return None if values[end] == values[filler] else span(values[begin], values[end])
-
-    return elapsed
-
-
-def _tokens(spec: Counts, slots: Slots) -> Callable[[Values], Tokens | None]:
-    """Disjoint classes: what a gateway counts inside another class is taken out of it."""
-    nothing, count = slots.absent, amounts.count
-    first = slots.add(*spec.input.at)
-    for one in (spec.cached_input, spec.cache_write, spec.output, spec.reasoning):
-        slots.add(*(one.at if one else ()))
-    last = first + 5
-    holds_cached, holds_write = ("cached_input" in spec.input.holds), ("cache_write" in spec.input.holds)
-    holds_reasoning, zeros_count = "reasoning" in spec.output.holds, spec.zeros == "counted"
-
-    def counts(values: Values) -> Tokens | None:
-        fresh, cached, write, output, reasoning = values[first:last]
-        if fresh.__class__ is not int:
-            fresh = count(fresh, nothing)
-        if output.__class__ is not int:
-            output = count(output, nothing)
-        cached = cached if cached.__class__ is int else count(cached, nothing) or 0
-        write = write if write.__class__ is int else count(write, nothing) or 0
-        reasoning = reasoning if reasoning.__class__ is int else count(reasoning, nothing) or 0
-        reported = fresh is not None or output is not None or cached or write or reasoning
-        fresh, output = fresh or 0, output or 0
-        if holds_cached:
-            fresh -= cached
-        if holds_write:
-            fresh -= write
-        if holds_reasoning:
-            output -= reasoning
-        if fresh < 0 or cached < 0 or write < 0 or output < 0 or reasoning < 0:
-            raise Invalid("negative")
-        total = fresh + cached + write + output + reasoning
-        if total > amounts.LARGEST_COUNT:
-            raise Invalid("too_large")
-        return (
-            Tokens(fresh, cached, write, output, reasoning) if total or (reported and zeros_count) else None
-        )
-
-    return counts
-
-
-def _lacking(spec: Requirements, model: int, count: int) -> Callable[[UsageRecord, Values], bool] | None:
-    """Whether a record lacks what its format promises; null, unlike a key that is not there, is an answer."""
-    if not spec.always and not spec.success:
-        return None
-
-    def lacks(record: UsageRecord, values: Values) -> bool:
-        needed = spec.always if record.outcome == "error" else (*spec.always, *spec.success)
-        return (
-            ("id" in needed and not record.id)
-            or ("model" in needed and record.model is None and values[model] is not None)
-            or ("tokens" in needed and record.tokens is None and values[count] is UNSET)
-        )
-
-    return lacks
+    def result(self) -> None:
+        self.write.pick("key", self.spec.key)
+        self.write.add("key = None if key in absent else str(key)")
+        fields = "id, time, outcome, team, model, requested_model, pool, tokens, ttft, duration, finish, error_type"
+        self.write.add(f"return {self.write.bind(UsageRecord)}({fields}), key")

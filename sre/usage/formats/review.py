@@ -1,40 +1,44 @@
 """What is wrong with a format whose parts are all well-formed: paths that get in each other's way."""
 
 from collections.abc import Iterator
-from typing import Any
-
-from pydantic import BaseModel
 
 from sre.findings import Finding
-from sre.source import Loc, Source
-from sre.usage.formats.model import GatewayFormat
+from sre.source import Source
+from sre.usage.formats.model import GatewayFormat, paths_of
+from sre.usage.formats.paths import Path
 
 
 def review(spec: GatewayFormat, text: Source) -> Iterator[Finding]:
     """All findings about one format."""
-    known = list(_paths(spec, ()))
-    numbered = {path[:place]: loc for loc, path in known for place, key in enumerate(path) if key.isdigit()}
+    known = list(paths_of(spec))
+    fields = [path for loc, path in known if loc != ("loose",)]
+    lists = {path[:place] for _, path in known for place, key in enumerate(path) if place and key.isdigit()}
     for loc, path in known:
         if path[0].isdigit():
             what, fix = "a path begins with the number of a list's entry", "begin with a key of the record"
             yield text.finding(loc, what, "a line is an object, never a list", fix)
-        for place, key in enumerate(path):
-            if path[:place] in numbered and not key.isdigit():
-                what = f"`{'/'.join(path)}` takes `{'/'.join(path[:place])}` for a mapping, another path for a list"
-                yield text.finding(loc, what, "one of the two would never be found", "write both alike")
+        if path[-1].isdigit():
+            what, fix = (
+                f"`{_spelled(path)}` ends with the number of a list's entry",
+                "name a key inside the entry",
+            )
+            yield text.finding(loc, what, "entries are read where they are objects", fix)
         if spec.embedded and path == (spec.embedded,):
             what, fix = f"`{spec.embedded}` is embedded JSON and read as a field too", "name a key inside it"
             yield text.finding(loc, what, "its whole text would be taken for one value", fix)
+        if loc == ("loose",) and not any(path == field[: len(path)] != field for field in fields):
+            what, fix = (
+                f"no field is read in `{_spelled(path)}`",
+                "leave it out, or name what fields are read in",
+            )
+            yield text.finding(loc, what, "it is passed over anyway", fix)
+        for place in range(1, len(path) + 1):
+            if path[:place] in lists and not "".join(path[place : place + 1]).isdigit():
+                what = (
+                    f"`{_spelled(path)}` takes `{_spelled(path[:place])}` for no list, another path for one"
+                )
+                yield text.finding(loc, what, "one of the two would never be found", "write both alike")
 
 
-def _paths(value: Any, loc: Loc) -> Iterator[tuple[Loc, tuple[str, ...]]]:
-    """Every path of a format, and where it stands in the file."""
-    if isinstance(value, BaseModel):
-        for name, field in type(value).model_fields.items():
-            spelled = field.validation_alias if isinstance(field.validation_alias, str) else name
-            yield from _paths(getattr(value, name), (*loc, spelled))
-    elif isinstance(value, tuple) and value and isinstance(value[0], tuple):
-        yield from ((loc, path) for path in value)
-    elif isinstance(value, tuple):
-        for index, item in enumerate(value):
-            yield from _paths(item, (*loc, index))
+def _spelled(path: Path) -> str:
+    return "/".join(path)

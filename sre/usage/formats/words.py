@@ -1,4 +1,4 @@
-"""Words of a record as we keep them, each cleaned once: a log holds few of them, often."""
+"""Words of a record as they are kept; each is cleaned once, for a log holds few of them, often."""
 
 from collections.abc import Callable
 from typing import Any
@@ -9,30 +9,29 @@ LONGEST = 256
 """Characters of a name that are kept; a roster has none as long."""
 
 _REMEMBERED = 4096
-"""A client that makes up names fills this memory and no more."""
+"""A client that makes up names fills so many places and no more."""
 
 
 class Memory(dict[Any, Any]):
-    """Answers of a function, as a dictionary: looking one up is a single step of the interpreter's own."""
+    """Answers of a function, as a dictionary: to look one up is a single step of the interpreter's own."""
 
-    def __init__(self, answer: Callable[[Any], Any], weight: Callable[[Any], int]) -> None:
+    def __init__(self, answer: Callable[[Any], Any]) -> None:
         super().__init__()
         self._answer = answer
-        self._weight = weight
 
     def __missing__(self, asked: Any) -> Any:
         answer = self._answer(asked)
-        if self._weight(asked) <= LONGEST:
+        if _weigh(asked) <= LONGEST:
             if len(self) >= _REMEMBERED:
                 self.clear()
             self[asked] = answer
         return answer
 
 
-def weigh(value: object) -> int:
-    """Characters that remembering a value costs."""
+def _weigh(value: object) -> int:
+    """Characters that it costs to remember a value."""
     if isinstance(value, tuple):
-        return sum(map(weigh, value))
+        return sum(map(_weigh, value))
     return len(value) if isinstance(value, str) else 1
 
 
@@ -47,3 +46,18 @@ def name(absent: frozenset[object]) -> Callable[[Any], str | None]:
         return value[:LONGEST].strip() or None
 
     return clean
+
+
+def identify(absent: frozenset[object]) -> Callable[[Any], str]:
+    """An id as it is kept; one that would have to be cut could stand for another, so it makes the line invalid."""
+
+    def read(value: Any) -> str:
+        if value in absent:
+            return ""
+        if isinstance(value, bool) or not isinstance(value, str | int):
+            raise Invalid("wrong_type")
+        if len(str(value)) > LONGEST:
+            raise Invalid("too_long")
+        return str(value)
+
+    return read

@@ -69,8 +69,11 @@ class Connection:
             return False
         self.waiting = False
         response = await self._application(self._request(head))
-        whole = self._whole()
-        await self._send(response, whole=whole, silent=head.method == b"HEAD")
+        try:
+            whole = self._whole()
+            await self._send(response, whole=whole, silent=head.method == b"HEAD")
+        finally:
+            response.sent()
         if not whole:
             await self._linger()
         return whole and self._http.our_state is h11.DONE

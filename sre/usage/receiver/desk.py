@@ -120,13 +120,20 @@ class Desk:
             raise Declined(say(HTTPStatus.SERVICE_UNAVAILABLE, sentence, Retry_After="1"))
         self._scrapes += 1
         try:
-            page = await self._page()
-        finally:
-            self._scrapes -= 1
+            return await self._packed(request)
+        except BaseException:
+            self._scraped()
+            raise
+
+    async def _packed(self, request: Request) -> Response:
+        page = await self._page()
         if "gzip" not in request.headers.get("accept-encoding", ""):
-            return Response(HTTPStatus.OK, page, EXPOSITION)
+            return Response(HTTPStatus.OK, page, EXPOSITION, sent=self._scraped)
         packed = await asyncio.to_thread(gzip.compress, page, 1)
-        return Response(HTTPStatus.OK, packed, EXPOSITION, {"Content-Encoding": "gzip"})
+        return Response(HTTPStatus.OK, packed, EXPOSITION, {"Content-Encoding": "gzip"}, self._scraped)
+
+    def _scraped(self) -> None:
+        self._scrapes -= 1
 
     async def _page(self) -> bytes:
         answer = _Answer[bytes | None]()

@@ -1,6 +1,7 @@
 """Who may come in: bearer tokens, of which only hashes are kept, and certificates."""
 
 import hmac
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from hashlib import sha256
@@ -28,13 +29,14 @@ class Door:
 
 def make_door(environ: Mapping[str, str], variable: str | None, *, certificate: bool = False) -> Door:
     """The door for the token in an environment variable; ``KeyError`` where it is not there."""
-    return Door(_hash(environ[variable].strip()) if variable else None, certificate)
+    return Door(_hash(os.fsencode(environ[variable].strip())) if variable else None, certificate)
 
 
 def _shown(request: Request) -> bytes:
     scheme, _, token = request.headers.get("authorization", "").partition(" ")
-    return _hash(token.strip() if scheme.lower() == "bearer" else "")
+    # Latin-1 gives back the bytes that were sent, whatever they are.
+    return _hash(token.strip().encode("latin-1") if scheme.lower() == "bearer" else b"")
 
 
-def _hash(token: str) -> bytes:
-    return sha256(token.encode("utf-8", "surrogateescape")).digest()
+def _hash(token: bytes) -> bytes:
+    return sha256(token).digest()

@@ -1,6 +1,6 @@
 """A request and its answer, as far as the exporter needs them."""
 
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from http import HTTPStatus
 
@@ -27,10 +27,13 @@ class Request:
 
 @dataclass(frozen=True)
 class Response:
+    """``sent`` is called once it is taken, or will not be."""
+
     status: HTTPStatus
     body: bytes
     kind: str = TEXT
     headers: Mapping[str, str] = field(default_factory=dict)
+    sent: Callable[[], None] = lambda: None
 
 
 class Cut(Exception):

@@ -26,11 +26,10 @@ class Frame(NamedTuple):
 
 @dataclass
 class Piece:
-    """A line that has begun. ``since`` is where it began, ``here`` its first offset in the file being read."""
+    """A line that has begun, and where; below 0 in an earlier file."""
 
     text: bytes
     since: int
-    here: int | None
 
 
 @dataclass
@@ -43,11 +42,15 @@ class Pieces:
         """On to the next file: what was offset ``length`` is offset 0 there."""
         for piece in self.open.values():
             piece.since -= length
-            piece.here = None
 
     def first(self, read: int) -> int:
-        """Where the oldest unfinished line begins in this file."""
-        return min((piece.here for piece in self.open.values() if piece.here is not None), default=read)
+        """Where reading begins again to find all of them: the oldest one's place, or the file's beginning."""
+        return min((max(0, piece.since) for piece in self.open.values()), default=read)
+
+    @property
+    def older(self) -> bool:
+        """Whether one began in an earlier file."""
+        return any(piece.since < 0 for piece in self.open.values())
 
 
 def begins(text: bytes) -> bool:
@@ -87,11 +90,12 @@ def frame(
 
 def _unfinished(rest: bytes, origin: int, pieces: Pieces, longest: int) -> Frame:
     """No newline at all: wait for it, unless the line is too long already or not one yet."""
-    if len(rest) > longest:
-        read = origin + len(rest)
-        return Frame([rest[: longest + 1]], read, pieces.first(read), inside=True)
     # NUL bytes are what a crash leaves, or a writer that did not notice that its file was truncated.
-    read = origin + len(rest) - len(rest.lstrip(b"\0"))
+    text = rest.lstrip(b"\0")
+    read = origin + len(rest)
+    if len(text) > longest:
+        return Frame([text[: longest + 1]], read, pieces.first(read), inside=True)
+    read -= len(text)
     return Frame([], read, pieces.first(read), inside=False)
 
 
@@ -132,10 +136,9 @@ def _add(
         found.append(piece.text + text if piece else text)
         pieces.open.pop(stream, None)
     elif piece is None:
-        pieces.open[stream] = Piece(text, at, at)
+        pieces.open[stream] = Piece(text, at)
     else:
         piece.text = (piece.text + text)[: longest + 1]
-        piece.here = at if piece.here is None else piece.here
 
 
 def _give_up(found: list[bytes], pieces: Pieces, at: int, longest: int) -> None:

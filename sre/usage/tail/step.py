@@ -10,19 +10,18 @@ from sre.usage.tail.position import Mark, Place
 from sre.usage.tail.text import HEAD, Text, digest
 from sre.usage.tail.trail import BEFORE
 
-_CHUNK = 1 << 20
-
 
 class Step(NamedTuple):
-    """``joined``: the lines begin with the torn end of the file before."""
+    """``joined``: the lines begin with the torn end of the file before; ``older``: pieces of it are still open."""
 
     lines: list[bytes]
     place: Place
     joined: bool = False
+    older: bool = True
 
 
 def advance(
-    text: Text, place: Place, pieces: Pieces, torn: bytes, longest: int, streams: Sequence[str]
+    text: Text, place: Place, pieces: Pieces, torn: bytes, longest: int, chunk: int, streams: Sequence[str]
 ) -> Step | None:
     """What comes after a place; None where the text is another one by now, truncated or replaced.
 
@@ -30,7 +29,7 @@ def advance(
     """
     size = text.size()
     start = min(place.again, max(0, place.read - BEFORE))
-    data = text.at(start, place.read - start + max(_CHUNK, longest + 2))
+    data = text.at(start, place.read - start + chunk)
     ahead = place.read - start
     # The head is looked at after the data was read: a file that was truncated in between is found out.
     head = text.at(0, HEAD)
@@ -47,7 +46,7 @@ def advance(
         return Step(found.lines, place)
     before = digest(data[max(0, found.read - BEFORE - start) : found.read - start])
     place = replace(place, read=found.read, again=max(0, found.again), inside=found.inside, before=before)
-    return Step(found.lines, place, joined=bool(torn))
+    return Step(found.lines, place, joined=bool(torn), older=pieces.older)
 
 
 def rest(text: Text, place: Place, longest: int) -> bytes:

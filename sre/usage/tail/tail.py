@@ -23,7 +23,7 @@ from sre.usage.tail.position import Mark, Place, Position
 from sre.usage.tail.problems import sentence
 from sre.usage.tail.step import Step, advance, replay, rest
 from sre.usage.tail.text import HEAD, Text, mark, open_text
-from sre.usage.tail.trail import being_copied, find, identity, marks, unknown
+from sre.usage.tail.trail import being_copied, find, has_text, identity, marks, unknown
 
 _LINGER = 60 * 10**9
 """Nanoseconds for which a rotated file is still looked at after the one that follows was written to."""
@@ -34,13 +34,15 @@ _DONE = 1000
 class Batch:
     """Whole lines without their newlines, in order, and the position after them.
 
-    ``more`` says that the log goes on: call again at once. Empty lines are left out; one longer than the cap
+    ``more`` says that the log goes on: call again at once. ``waits`` says that it goes on soon: a file is being
+    renamed, copied or packed. Empty lines are left out; one longer than the cap
     is cut to one byte more than it, so that whoever decodes it sees that it is too long.
     """
 
     lines: Sequence[bytes]
     position: Position
     more: bool
+    waits: bool = False
 
 
 @dataclass(frozen=True)
@@ -63,15 +65,18 @@ class Tail:
         path: Path,
         position: Position | None = None,
         longest: int = 1 << 20,
+        chunk: int = 1 << 20,
         streams: Sequence[str] = STREAMS,
         clock: Callable[[], float] = time.time,
     ) -> None:
         """``position`` is where an earlier run stopped; None reads the file from its beginning.
 
-        ``longest`` is the cap of a line in bytes, ``streams`` those of a container's that are read.
+        ``longest`` is the cap of a line in bytes, ``chunk`` how many are read at a time, ``streams`` those of a
+        container that are read.
         """
         self.path = path
         self._longest, self._streams, self._clock = longest, streams, clock
+        self._chunk = max(chunk, longest + 2)
         self._texts: dict[tuple[int, int], Text] = {}
         self._problem = ""
         self.position = self._first_position() if position is None else position
@@ -83,8 +88,14 @@ class Tail:
             if lines is not None:
                 self._problem = ""
         except OSError as error:
-            lines, self._problem = None, sentence(self.path, error)
+            self._problem = sentence(self.path, error)
+            return Batch([], self.position, more=False, waits=isinstance(error, Unsettled))
         return Batch(lines or [], self.position, more=lines is not None)
+
+    @property
+    def problem(self) -> str:
+        """As in `Condition`; the rest of which takes a look at the disk."""
+        return self._problem
 
     @property
     def condition(self) -> Condition:
@@ -133,7 +144,7 @@ class Tail:
         place = self.position.places[index]
         others = {identity(p.mark) for p in self.position.places} - {identity(place.mark)}
         files = [file for file in self._files() if file.identity not in others]
-        found = find(place, files, files)
+        found = find(place, files, self._rotated(files))
         if found and found.whole:
             self._hold(index, place, files[found.index])
         else:
@@ -153,13 +164,15 @@ class Tail:
                 torn = rest(known, earlier, self._longest)
         if places[index].read or not torn or begins(text.at(0, HEAD)):
             torn = b""
-        return advance(text, places[index], pieces, torn, self._longest, self._streams)
+        return advance(text, places[index], pieces, torn, self._longest, self._chunk, self._streams)
 
     def _take(self, index: int, step: Step) -> bool:
         """Make the step's place the position; False where it is no further than before."""
         places = list(self.position.places)
         moved = step.place.read != places[index].read
         places[index] = step.place
+        if not step.older:
+            places[:index] = [replace(place, again=place.read) for place in places[:index]]
         if step.joined and moved:
             size = places[index - 1].seen
             places[index - 1] = replace(places[index - 1], read=size, again=size, before="")
@@ -170,7 +183,7 @@ class Tail:
         """Find the file of the place again: at the start, and where the one that is open holds another text."""
         files = self._files()
         strangers = self._unknown(files)
-        found = find(place, files, strangers)
+        found = find(place, files, self._rotated(strangers))
         if found and found.whole:
             self._hold(-1, place, files[found.index])
             return []
@@ -198,23 +211,29 @@ class Tail:
     def _go_on(self, place: Place | None) -> list[bytes] | None:
         """To the file that follows, once there is something in it; None where there is none."""
         files = self._files()
-        here = [i for i, file in enumerate(files) if place and file.identity == identity(place.mark)]
-        after = files[here[0] + 1 :] if here else self._unknown(files)
-        following = next((file for file in after if file.size), None)
-        if following is None:
-            self._problem = self._absence(files)
+        after = [file for file in self._after(place, files) if has_text(file)]
+        self._problem = self._absence(files)
+        if not after:
             return None
-        if being_copied(following, files[-1], self._clock()):
-            raise Unsettled(f"{following.path} may be a copy that is still being made")
-        text = self._open(following)
-        if place is None:
-            return self._switch(files, following, text)
-        # A writer that has gone on to the next file is through with this one: only now is its end the end.
-        step = self._advance(-1)
-        if step is None or self._take(-1, step):
-            return step.lines if step else []
-        self._check_whole(place, following)
-        return self._switch(files, following, text)
+        if being_copied(after[0], files[-1], self._clock()):
+            raise Unsettled(f"{after[0].path} may be a copy that is still being made")
+        self._open(after[0])
+        if place:
+            # A writer that has gone on to the next file is through with this one: only now is its end the end.
+            step = self._advance(-1)
+            if step is None or self._take(-1, step):
+                return step.lines if step else []
+            self._check_whole(place, after[0])
+        return self._switch(files, after)
+
+    def _after(self, place: Place | None, files: Sequence[File]) -> Sequence[File]:
+        """The files that were begun later than the one of the place, which is open and may be packed or gone."""
+        for index, file in enumerate(files if place else ()):
+            if place and file.identity == identity(place.mark):
+                return files[index + 1 :]
+        strangers = self._unknown(files)
+        found = find(place, files, self._rotated(strangers)) if place else None
+        return files[found.index + 1 :] if found else strangers
 
     def _absence(self, files: Sequence[File]) -> str:
         if not self.path.exists():
@@ -223,13 +242,19 @@ class Tail:
             return sentence(self.path, IsADirectoryError(errno.EISDIR, "", str(self.path)))
         return ""
 
-    def _switch(self, files: Sequence[File], following: File, text: Text) -> list[bytes]:
-        done = marks([file for file in files[: files.index(following)] if file.size])[-_DONE:]
-        place = Place(mark(text), seen=text.size() or 0)
-        path = os.path.realpath(self.path) if following == files[-1] else self.position.path
-        places = (*self.position.places, place)
-        self.position = replace(self.position, places=places, done=done, path=path)
-        return [line for older in places[:-2] for line in self._let_go(older)]
+    def _switch(self, files: Sequence[File], after: Sequence[File]) -> list[bytes] | None:
+        """Begin the next file. One of which no line was read has no place yet: too little of it is known."""
+        before, text = self.position, self._open(after[0])
+        done = marks([file for file in files[: files.index(after[0])] if file.size])[-_DONE:]
+        path = str(self._live()) if after[0] == files[-1] else before.path
+        places = (*before.places, Place(mark(text), seen=text.size() or 0))
+        self.position = replace(before, places=places, done=done, path=path)
+        step = self._advance(-1)
+        if step is None or not (self._take(-1, step) or len(after) > 1):
+            self.position = before
+            return None if step else []
+        ends = [line for older in self.position.places[:-2] for line in self._let_go(older)]
+        return ends + step.lines
 
     def _check_whole(self, place: Place, following: File) -> None:
         """A packed file that breaks off may still be written; once it is old, what is missing is lost."""
@@ -272,7 +297,14 @@ class Tail:
         self._prune()
 
     def _unknown(self, files: Sequence[File]) -> list[File]:
-        return unknown(files, self.position.done, Path(os.path.realpath(self.path)))
+        return unknown(files, self.position.done, self._live())
+
+    def _rotated(self, files: Sequence[File]) -> list[File]:
+        """Those that may be a copy: nobody copies onto a log that is being written."""
+        return [file for file in files if file.path != self._live()]
+
+    def _live(self) -> Path:
+        return Path(os.path.realpath(self.path))
 
     def _files(self) -> list[File]:
         """All files of the log, oldest first; where a link leads elsewhere by now, those that it led to before too."""
@@ -295,10 +327,7 @@ class Tail:
     def _open(self, file: File) -> Text:
         text = self._texts.get(file.identity)
         if text is None:
-            text = open_text(file.path)
-            if (text.device, text.inode) != file.identity:
-                text.close()
-                raise Unsettled(f"{file.path}: it was replaced while it was looked at")
+            text = open_text(file)
             self._texts[file.identity] = text
         return text
 

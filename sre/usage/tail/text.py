@@ -5,9 +5,9 @@ import os
 import stat
 import zlib
 from hashlib import blake2b
-from pathlib import Path
 from typing import Protocol
 
+from sre.usage.tail.generations import File, Unsettled
 from sre.usage.tail.position import Mark
 
 HEAD = 256
@@ -40,14 +40,21 @@ class Text(Protocol):
     def close(self) -> None: ...
 
 
-def open_text(path: Path) -> Text:
-    """Open a log file. Raises OSError, also for what is no file: a pipe would be read by nobody else then."""
-    handle = os.open(path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+def open_text(file: File) -> Text:
+    """Open a log file. Raises `Unsettled` where another one has its name by now, and OSError where it is shut."""
+    try:
+        handle = os.open(file.path, os.O_RDONLY | os.O_NONBLOCK | os.O_CLOEXEC | os.O_NOCTTY)
+    except FileNotFoundError:
+        raise Unsettled(f"{file.path} was renamed while it was looked at") from None
     status = os.fstat(handle)
+    if (status.st_dev, status.st_ino) != file.identity:
+        os.close(handle)
+        raise Unsettled(f"{file.path} was replaced while it was looked at")
+    # Opening a pipe takes what others write from whoever it is meant for.
     if not stat.S_ISREG(status.st_mode):
         os.close(handle)
-        raise IsADirectoryError(errno.EISDIR, "this is no regular file", str(path))
-    kind = Packed if path.suffix == ".gz" else Plain
+        raise IsADirectoryError(errno.EISDIR, "this is no regular file", str(file.path))
+    kind = Packed if file.packed else Plain
     return kind(handle, status.st_dev, status.st_ino)
 
 

@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from sre.usage.tail.generations import File
+from sre.usage.tail.generations import File, Unsettled
 from sre.usage.tail.position import Mark, Place
 from sre.usage.tail.text import HEAD, Text, digest, mark, open_text
 
@@ -94,6 +94,8 @@ def _is(file: File, known: Mark, same_inode: bool) -> bool:
             # A short beginning says little: the whole file must be as short, or be the same by its inode.
             alone = known.length == HEAD or same_inode or len(text.at(0, HEAD)) == known.length
             return alone and begins_alike(text, known)
+    except Unsettled:
+        raise
     except OSError:
         return same_inode
 
@@ -105,6 +107,8 @@ def marks(files: Sequence[File]) -> tuple[Mark, ...]:
         try:
             with _opened(file) as text:
                 found.append(mark(text))
+        except Unsettled:
+            raise
         except OSError:
             found.append(Mark(file.device, file.inode, 0, ""))
     return tuple(found)
@@ -124,13 +128,21 @@ def being_copied(copy: File, original: File, now: float) -> bool:
         ) == other.at(end, copy.size - end)
 
 
+def has_text(file: File) -> bool:
+    """Whether there is something in it; a packed file of nothing has bytes, too."""
+    if not file.packed or not file.size:
+        return bool(file.size)
+    with _opened(file) as text:
+        return bool(text.at(0, 1)) or bool(text.broken())
+
+
 def identity(known: Mark) -> tuple[int, int]:
     return known.device, known.inode
 
 
 @contextmanager
 def _opened(file: File) -> Iterator[Text]:
-    text = open_text(file.path)
+    text = open_text(file)
     try:
         yield text
     finally:
