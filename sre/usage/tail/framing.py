@@ -69,6 +69,13 @@ def frame(
     """
     if place.again < place.read:
         _unwrap(data[place.again - start : place.read - start], place.again, pieces, longest, streams)
+    elif data[:1] == b"{" and start == place.read and not pieces.open and not place.inside:
+        # Most logs are nothing but this; splitting all of it saves a copy.
+        lines = data.split(b"\n")
+        left = lines.pop()
+        if lines:
+            read = start + len(data) - len(left)
+            return Frame(_clean(lines, longest), read, read, inside=False)
     origin = place.read
     if place.inside:
         newline = data.find(b"\n", place.read - start)
@@ -79,11 +86,7 @@ def frame(
     end = data.rfind(b"\n", origin - start) + 1
     if not end:
         return _unfinished(data[origin - start :], origin, pieces, longest)
-    body = data[origin - start : end - 1]
-    if body[:1] == b"{" and not pieces.open:
-        lines = body.split(b"\n")
-    else:
-        lines = _unwrap(body, origin, pieces, longest, streams)
+    lines = _unwrap(data[origin - start : end - 1], origin, pieces, longest, streams)
     read = start + end
     return Frame(_clean(lines, longest), read, pieces.first(read), inside=False)
 
@@ -100,10 +103,10 @@ def _unfinished(rest: bytes, origin: int, pieces: Pieces, longest: int) -> Frame
 
 
 def _clean(lines: list[bytes], longest: int) -> list[bytes]:
-    """Without empty lines and leading NUL bytes, and none longer than one byte over the cap."""
+    """Without empty lines and NUL bytes before one, and none longer than one byte over the cap."""
     if not lines:
         return lines
-    if any(line[:1] in {b"", b"\0", b"\r"} for line in lines):
+    if min(lines) < b" ":
         lines = [line for line in (line.lstrip(b"\0").rstrip(b"\r") for line in lines) if line]
     if max(map(len, lines), default=0) > longest:
         lines = [line[: longest + 1] for line in lines]
