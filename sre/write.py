@@ -40,12 +40,17 @@ _CURES = {
 }
 
 
-@dataclass(frozen=True, order=True)
+@dataclass(frozen=True)
 class Artefact:
-    """One file to be written: a relative POSIX path and its whole text (UTF-8, newlines as ``\\n``)."""
+    """One file to be written: a relative POSIX path and its whole text (UTF-8, newlines as ``\\n``), or its bytes."""
 
     path: str
-    text: str
+    text: str | bytes
+
+    @property
+    def content(self) -> bytes:
+        """As it will lie on disk."""
+        return self.text if isinstance(self.text, bytes) else self.text.encode()
 
 
 @dataclass(frozen=True)
@@ -103,10 +108,10 @@ def check(artefacts: Iterable[Artefact], directory: Path) -> list[Difference]:
 
 def _wanted(artefacts: Iterable[Artefact]) -> dict[str, bytes]:
     """Bytes by path, the manifest last: until it is replaced, the old one still tells what was."""
-    artefacts = sorted(artefacts, key=lambda artefact: (artefact.path == MANIFEST, artefact))
+    artefacts = sorted(artefacts, key=lambda artefact: (artefact.path == MANIFEST, artefact.path))
     _refuse(finding for artefact in artefacts for finding in _unfit(artefact))
     _refuse(_collisions([artefact.path for artefact in artefacts]))
-    return {artefact.path: artefact.text.encode() for artefact in artefacts}
+    return {artefact.path: artefact.content for artefact in artefacts}
 
 
 def _unfit(artefact: Artefact) -> Iterator[Finding]:
@@ -118,7 +123,7 @@ def _unfit(artefact: Artefact) -> Iterator[Finding]:
             "Use plain names between single slashes.",
         )
     try:
-        artefact.text.encode()
+        _ = artefact.content
     except UnicodeEncodeError as error:
         yield Finding(
             ascii(artefact.path),

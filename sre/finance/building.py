@@ -1,7 +1,6 @@
 """From costs and usage to a bill: what is asked of both, the allocation, and the proof that it adds up."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from decimal import Decimal
 
 from sre import __version__
@@ -57,16 +56,6 @@ def build(costs: Costs, usage: Usage, *, previous: Mapping[str, Money] | None = 
         previous=previous,
         notes=(*charges.notes, *_notes(costs, charges, usage)),
         tool=TOOL,
-    )
-
-
-def with_corrections(bill: Bill, rows: tuple[Row, ...], invoices: tuple[str, ...]) -> Bill:
-    """The bill with Correction rows of closed months after its own; each has an invoice of its own."""
-    if any(row.invoice in {one.id for one in bill.invoices} or row.invoice not in invoices for row in rows):
-        raise ValueError("a correction stands on an invoice of this month")
-    extra = total((row.cost for row in rows), bill.currency)
-    return replace(
-        bill, rows=(*bill.rows, *rows), total=bill.total + extra, corrections=bill.corrections + extra
     )
 
 

@@ -125,11 +125,22 @@ def _mark_duplicates(db: Any) -> int:
     extra = db.execute("SELECT coalesce(sum(n - 1), 0)::BIGINT FROM twice").fetchone()[0]
     once = "SELECT * FROM records WHERE bad IS NULL"
     if extra:
+        # Nearly all are the same record twice: those fold cheaply, and only the rest has to be ordered.
         db.execute(
-            f"CREATE TEMP TABLE kept AS SELECT DISTINCT ON (h1, h2) * FROM records SEMI JOIN twice USING (h1, h2) "
-            f"WHERE bad IS NULL ORDER BY h1, h2, {ORDER}"
+            "CREATE TEMP TABLE several AS SELECT DISTINCT * FROM records SEMI JOIN twice USING (h1, h2) "
+            "WHERE bad IS NULL"
         )
-        once = f"{once} AND NOT EXISTS (FROM twice t WHERE t.h1 = records.h1 AND t.h2 = records.h2) UNION ALL FROM kept"
+        db.execute(
+            "CREATE TEMP TABLE unlike AS SELECT h1, h2 FROM several GROUP BY h1, h2 HAVING count(*) > 1"
+        )
+        db.execute(
+            f"CREATE TEMP TABLE first AS SELECT DISTINCT ON (h1, h2) * FROM several SEMI JOIN unlike "
+            f"USING (h1, h2) ORDER BY h1, h2, {ORDER}"
+        )
+        once = (
+            f"SELECT * FROM records ANTI JOIN twice USING (h1, h2) WHERE bad IS NULL "
+            f"UNION ALL SELECT * FROM several ANTI JOIN unlike USING (h1, h2) UNION ALL FROM first"
+        )
     db.execute(f"CREATE TEMP VIEW counted AS {once}")
     return int(extra)
 
