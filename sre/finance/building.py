@@ -147,18 +147,17 @@ def _samples(usage: Usage) -> Decimal | None:
 def _notes(costs: Costs, charges: Charges, usage: Usage) -> Iterator[str]:
     unmeasured = [pool for pool, seconds in charges.paid.items() if seconds and pool not in usage.cards]
     if unmeasured:
-        yield (
-            f"idleness of {', '.join(unmeasured)} is not known: {'nothing there was' if usage.cards else 'no card was'} "
-            "measured; these pools are allocated whole"
-        )
+        names = "every pool" if not usage.cards else ", ".join(unmeasured)
+        yield f"idleness of {names} is not known, since no card was measured there: allocated whole"
     for pool, seconds in charges.paid.items():
-        if pool in usage.cards and usage.cards[pool].known < seconds * 1000 * _NEARLY_ALL:
-            missing = Decimal(seconds * 1000 - usage.cards[pool].known) / 3_600_000
-            yield f"{pool}: nothing is known of {missing:.1f} of {seconds // 3600} card-hours; they are priced {_priced(costs)}"
+        known = usage.cards[pool].known if pool in usage.cards else seconds * 1000
+        if known < seconds * 1000 * _NEARLY_ALL:
+            hours = Decimal(seconds * 1000 - known) / 3_600_000
+            yield f"{pool}: {hours:.1f} of {seconds // 3600} card-hours are not known; they are priced {_priced(costs)}"
     if usage.counted and usage.counted.gaps:
         yield (
-            f"{len(usage.counted.gaps)} gaps in the usage counters: what was counted in them is in the growth around them, "
-            "unless the program was restarted there"
+            f"{len(usage.counted.gaps)} gaps in the usage counters: what was counted in them is in the growth "
+            "around them, unless the program was restarted there"
         )
 
 

@@ -69,7 +69,7 @@ def _bill(data: dict[str, Any]) -> Bill:
         total=parse_money(data["total"], unit), corrections=parse_money(data["corrections"], unit),
         invoices=tuple(_read_invoice(one, unit) for one in data["invoices"]),
         weights={model: {name: Decimal(w) for name, w in card.items()} for model, card in data["weights"].items()},
-        coverage=Coverage(**{name: None if share is None else Decimal(share) for name, share in data["coverage"].items()}),
+        coverage=Coverage(**{name: _number(share) for name, share in data["coverage"].items()}),
         budgets=amounts(data["budgets"]), notes=tuple(data["notes"]),
         previous=None if data["previous"] is None else amounts(data["previous"]),
     )  # fmt: skip
@@ -98,8 +98,13 @@ def _invoice(one: Invoice) -> dict[str, Any]:
 def _read_invoice(data: dict[str, Any], home: Currency) -> Invoice:
     unit = currency(data["currency"])
     stated = None if data["stated"] is None else parse_money(data["stated"], unit)
-    return Invoice(data["id"], data["issuer"], stated, parse_money(data["lines"], unit), parse_money(data["billed"], home),
-                   Decimal(data["rate"]), data["rate_source"], data["rate_date"])  # fmt: skip
+    lines, billed = parse_money(data["lines"], unit), parse_money(data["billed"], home)
+    rate = (Decimal(data["rate"]), data["rate_source"], data["rate_date"])
+    return Invoice(data["id"], data["issuer"], stated, lines, billed, *rate)
+
+
+def _number(text: str | None) -> Decimal | None:
+    return None if text is None else Decimal(text)
 
 
 def _one(data: object) -> str:

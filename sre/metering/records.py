@@ -138,8 +138,8 @@ def _mark_duplicates(db: Any) -> int:
             f"USING (h1, h2) ORDER BY h1, h2, {ORDER}"
         )
         once = (
-            f"SELECT * FROM records ANTI JOIN twice USING (h1, h2) WHERE bad IS NULL "
-            f"UNION ALL SELECT * FROM several ANTI JOIN unlike USING (h1, h2) UNION ALL FROM first"
+            "SELECT * FROM records ANTI JOIN twice USING (h1, h2) WHERE bad IS NULL "
+            "UNION ALL SELECT * FROM several ANTI JOIN unlike USING (h1, h2) UNION ALL FROM first"
         )
     db.execute(f"CREATE TEMP VIEW counted AS {once}")
     return int(extra)
@@ -246,7 +246,8 @@ def refuse_invalid(counts: Counts, allowed: float) -> list[Finding]:
 
 
 _WORDS = {
-    "not_json": "no JSON object", "missing": "id, time, outcome, model or tokens missing", "time": "a time without zone or none",
+    "not_json": "no JSON object", "missing": "id, time, outcome, model or tokens missing",
+    "time": "a time without zone or none",
     "wrong_type": "a value of the wrong type", "negative": "negative tokens", "not_finite": "tokens that are no number",
     "too_large": "tokens beyond 2^53", "cached_exceeds_input": "cached tokens above the input",
     "unknown_class": "token classes that are not disjoint", "no_pool": "no pool, and none known for the model",
