@@ -95,6 +95,8 @@ def build(
         made = inputs.make(asked, month, output, server, datetime.now(UTC))
     report(made.findings)
     written = [] if dry_run else _write(made.files, output)
+    if made.pages:
+        made.pages.forget()
     if as_json:
         click.echo(json.dumps(summary(made, written), indent=2, ensure_ascii=True))
     else:

@@ -23,7 +23,9 @@ from sre.findings import Finding, Refused, errors
 from sre.fleet import Fleet
 from sre.fleet.reader import load as load_fleet
 from sre.metering.database import Limits
+from sre.metering.pages import Pages
 from sre.metering.records import Pools, read_records, refuse_invalid
+from sre.metering.server import read_server
 from sre.metering.sources import digest as file_digest
 from sre.metering.sources import find
 from sre.source import read
@@ -56,6 +58,7 @@ class Made:
     usage: Usage
     files: dict[str, bytes]
     findings: tuple[Finding, ...]
+    pages: Pages | None = None
 
 
 def make(asked: Asked, name: str, output: Path, server: "Server | None", now: datetime) -> Made:
@@ -67,7 +70,8 @@ def make(asked: Asked, name: str, output: Path, server: "Server | None", now: da
     month = _month(name, costs, now)
     closed = closed_bills(asked.books)
     _refuse_closed(month, closed, asked, output)
-    usage, reconciled, more = _usage(asked, month, costs, fleet, server)
+    pages = Pages(server, output.with_name(f".{output.name}.partial")) if server else None
+    usage, reconciled, more = _usage(asked, month, costs, fleet, pages)
     inputs = {
         "costs": digest(cost_file),
         **({"fleet": file_digest(asked.fleet)} if asked.fleet else {}),
@@ -78,7 +82,7 @@ def make(asked: Asked, name: str, output: Path, server: "Server | None", now: da
     )
     bill = make_bill(costs, usage, context)
     files = make_files(bill, cost_file, costs, usage, context)
-    return Made(bill, usage, files, (*findings, *said, *more))
+    return Made(bill, usage, files, (*findings, *said, *more), pages)
 
 
 def read_again(built: Built, paths: Sequence[Path], memory: str, temp_dir: Path | None) -> Usage:
@@ -184,10 +188,21 @@ def _pools(costs: Costs, fleet: Fleet | None, before: Usage | None = None) -> Po
 
 
 def _usage(
-    asked: Asked, month: Month, costs: Costs, fleet: Fleet | None, server: "Server | None"
+    asked: Asked, month: Month, costs: Costs, fleet: Fleet | None, pages: Pages | None
 ) -> tuple[Usage, Mapping[str, object] | None, list[Finding]]:
     """The usage of one source, or of both after they were compared."""
     records, counted, findings = None, None, list[Finding]()
+    if pages and costs.allocate_by == "gpu_seconds" and not asked.usage:
+        raise Refused(
+            [
+                Finding(
+                    str(asked.cost_file),
+                    "`allocate_by: gpu_seconds` needs records, and none are given",
+                    "counters do not say how long requests took",
+                    "add --usage, or allocate by tokens",
+                )
+            ]
+        )
     if asked.usage:
         with progress() as tell:
             records = read_records(
@@ -197,8 +212,11 @@ def _usage(
         findings = refuse_invalid(records.counts, asked.max_invalid)
         if errors(findings):
             raise Refused(findings)
-    if server:
-        raise NotImplementedError
+    if pages:
+        with progress() as tell:
+            counted = read_server(
+                pages, month, _pools(costs, fleet), energy=costs.power is not None, tell=tell
+            )
     if records and counted:
         return (*reconcile(records, counted, asked.tolerance), findings)
     usage = records or counted
