@@ -38,8 +38,16 @@ def close(built: Built, books: Path, now: datetime) -> tuple[Path, bool]:
             with suppress(OSError):
                 shutil.rmtree(stage)
     except OSError as error:
-        raise Refused([Finding(str(books), f"cannot be written to: {error.strerror}", "the month is not closed",
-                               "name a folder that can be written to with --books")]) from None  # fmt: skip
+        raise Refused(
+            [
+                Finding(
+                    str(books),
+                    f"cannot be written to: {error.strerror}",
+                    "the month is not closed",
+                    "name a folder that can be written to with --books",
+                )
+            ]
+        ) from None
     return target, True
 
 
@@ -57,8 +65,13 @@ def is_closed(folder: Path) -> bool:
 
 
 def _fill(stage: Path, built: Built) -> None:
-    mark = {"month": built.manifest["month"], "total": built.manifest["total"], "tool": built.manifest["tool"],
-            "currency": built.manifest["currency"], "manifest": digest(built.files[MANIFEST])}  # fmt: skip
+    mark = {
+        "month": built.manifest["month"],
+        "total": built.manifest["total"],
+        "tool": built.manifest["tool"],
+        "currency": built.manifest["currency"],
+        "manifest": digest(built.files[MANIFEST]),
+    }
     files = {**built.files, CLOSED: (json.dumps(mark, indent=2) + "\n").encode()}
     for name, content in files.items():
         path = stage / name
@@ -74,11 +87,22 @@ def _fill(stage: Path, built: Built) -> None:
 def _ripe(built: Built, now: datetime) -> None:
     until = built.bill.end + timedelta(days=built.costs.grace_days)
     if now < until:
-        raise Refused([Finding(str(built.folder), f"may not be closed before {until.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
-                               f"late records are waited for: grace_days is {built.costs.grace_days}",
-                               "close it then")])  # fmt: skip
+        raise Refused(
+            [
+                Finding(
+                    str(built.folder),
+                    f"may not be closed before {until.astimezone(UTC):%Y-%m-%d %H:%M} UTC",
+                    f"late records are waited for: grace_days is {built.costs.grace_days}",
+                    "close it then",
+                )
+            ]
+        )
 
 
 def _closed_already(target: Path) -> Finding:
-    return Finding(str(target), "is closed with another bill", "a closed month is never written again",
-                   "build a later month with --corrects and this folder: the difference becomes Correction rows")  # fmt: skip
+    return Finding(
+        str(target),
+        "is closed with another bill",
+        "a closed month is never written again",
+        "build a later month with --corrects and this folder: the difference becomes Correction rows",
+    )

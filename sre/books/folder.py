@@ -81,10 +81,18 @@ def open_folder(folder: Path) -> Built:
 
 
 def _not_a_month(folder: Path, why: str) -> Finding:
-    return Finding(str(folder), f"is no built month: {why}", "nothing there can be relied on",
-                   "name a folder that `sre chargeback build -o` has written")  # fmt: skip
+    return Finding(
+        str(folder),
+        f"is no built month: {why}",
+        "nothing there can be relied on",
+        "name a folder that `sre chargeback build -o` has written",
+    )
 
 
 def _changed(path: Path) -> Finding:
-    return Finding(str(path), "is not what was built: its hash is another than the manifest's",
-                   "somebody has changed it since", "build the month anew, or restore the file")  # fmt: skip
+    return Finding(
+        str(path),
+        "is not what was built: its hash is another than the manifest's",
+        "somebody has changed it since",
+        "build the month anew, or restore the file",
+    )

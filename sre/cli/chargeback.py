@@ -53,7 +53,7 @@ def chargeback() -> None:
     help="The folder of closed months: last month's figures, and what may not change.",
 )
 @click.option("--corrects", type=_FOLDER, multiple=True, metavar="DIR",
-              help="A closed month built anew: the difference is booked here, as Correction rows. May be repeated.")  # fmt: skip
+              help="A closed month built anew: its difference is booked as Correction rows; repeatable.")  # fmt: skip
 @click.option("--locale", type=click.Choice(["en", "de"]), default="en", show_default=True,
               help="de: a second table with semicolons and decimal commas, for spreadsheets.")  # fmt: skip
 @click.option("--tolerance", metavar="SHARE", default="1%", show_default=True,
@@ -69,11 +69,26 @@ def chargeback() -> None:
 @server_options
 @exits
 def build(
-    month: str, cost_file: Path, url: str | None, usage: tuple[Path, ...], more_usage: tuple[Path, ...],
-    fleet: Path | None, output: Path, books: Path | None, corrects: tuple[Path, ...], locale: "Locale", tolerance: str,
-    max_invalid: str, memory: str, temp_dir: Path | None, dry_run: bool, as_json: bool,
-    token_env: str | None, headers: tuple[str, ...], timeout: float,
-) -> None:  # fmt: skip
+    month: str,
+    cost_file: Path,
+    url: str | None,
+    usage: tuple[Path, ...],
+    more_usage: tuple[Path, ...],
+    fleet: Path | None,
+    output: Path,
+    books: Path | None,
+    corrects: tuple[Path, ...],
+    locale: "Locale",
+    tolerance: str,
+    max_invalid: str,
+    memory: str,
+    temp_dir: Path | None,
+    dry_run: bool,
+    as_json: bool,
+    token_env: str | None,
+    headers: tuple[str, ...],
+    timeout: float,
+) -> None:
     """Bill one month: its costs, shared out by who used what.
 
     Usage comes from gateway records, from a Prometheus API, or from both, which are then compared. Exit 1 where a
@@ -88,8 +103,18 @@ def build(
     from sre.cli.chargeback_view import show, summary
     from sre.cli.server import connect
 
-    asked = inputs.Asked(cost_file, fleet, paths, _share("--tolerance", tolerance), _share("--max-invalid", max_invalid),
-                         memory, temp_dir, books, corrects, locale)  # fmt: skip
+    asked = inputs.Asked(
+        cost_file,
+        fleet,
+        paths,
+        _share("--tolerance", tolerance),
+        _share("--max-invalid", max_invalid),
+        memory,
+        temp_dir,
+        books,
+        corrects,
+        locale,
+    )
     server = connect(url, token_env, headers, timeout) if url else None
     with _balanced():
         made = inputs.make(asked, month, output, server, datetime.now(UTC))
@@ -118,8 +143,13 @@ def close(folder: Path, books: Path, as_json: bool) -> None:
 
     built = open_folder(folder)
     target, new = close_month(built, books, datetime.now(UTC))
-    told = {"month": built.manifest["month"], "total": built.manifest["total"],
-            "currency": built.manifest["currency"], "folder": str(target), "new": new}  # fmt: skip
+    told = {
+        "month": built.manifest["month"],
+        "total": built.manifest["total"],
+        "currency": built.manifest["currency"],
+        "folder": str(target),
+        "new": new,
+    }
     if as_json:
         click.echo(json.dumps(told, indent=2))
     else:
@@ -178,8 +208,16 @@ def diff(before: Path, after: Path, as_json: bool) -> None:
 
     old, new = open_folder(before).bill, open_folder(after).bill
     if (old.month, old.currency) != (new.month, new.currency):
-        raise Refused([Finding(str(after), f"is {new.month} in {new.currency}, and {before} is {old.month} in {old.currency}",
-                               "their rows have nothing in common", "name two builds of one month")])  # fmt: skip
+        raise Refused(
+            [
+                Finding(
+                    str(after),
+                    f"is {new.month} in {new.currency}, and {before} is {old.month} in {old.currency}",
+                    "their rows have nothing in common",
+                    "name two builds of one month",
+                )
+            ]
+        )
     changes = compare(old.rows, new.rows)
     if as_json:
         click.echo(json.dumps([_changed(change) for change in changes], indent=2, ensure_ascii=True))
@@ -202,8 +240,16 @@ def explain(row: str, folder: Path) -> None:
     found = [one for one in bill.rows if one.id.startswith(row)]
     if len(found) != 1:
         what = f"{len(found)} rows begin with {row!r}" if found else f"there is no row {row!r}"
-        raise Refused([Finding(str(folder), what, "one row is explained at a time",
-                               "give the `row_id` of a line of chargeback.csv")])  # fmt: skip
+        raise Refused(
+            [
+                Finding(
+                    str(folder),
+                    what,
+                    "one row is explained at a time",
+                    "give the `row_id` of a line of chargeback.csv",
+                )
+            ]
+        )
     for sentence in explain_row(found[0], bill, built.costs, built.usage):
         click.echo(plain(sentence))
 
@@ -240,8 +286,16 @@ def _write(files: dict[str, bytes], output: Path) -> Sequence[str]:
     from sre.write import Artefact, write
 
     if is_closed(output):
-        raise Refused([Finding(str(output), "is a closed month", "it is never written again",
-                               "name another folder with -o; differences are booked with --corrects")])  # fmt: skip
+        raise Refused(
+            [
+                Finding(
+                    str(output),
+                    "is a closed month",
+                    "it is never written again",
+                    "name another folder with -o; differences are booked with --corrects",
+                )
+            ]
+        )
     done = write([Artefact(name, "", content) for name, content in files.items()], output)
     return [*done.written, *done.unchanged]
 
@@ -251,8 +305,14 @@ def _changed(change: "Change") -> dict[str, object]:
         return None if one is None else {k: str(v) for k, v in asdict(one).items() if k != "cost"}  # type: ignore[call-overload]
 
     return {
-        "kind": change.kind, "id": change.row.id, "team": change.row.team, "model": change.row.model, "pool": change.row.pool,
-        "line": change.row.line, "before": None if change.before is None else str(change.before.cost),
+        "kind": change.kind,
+        "id": change.row.id,
+        "team": change.row.team,
+        "model": change.row.model,
+        "pool": change.row.pool,
+        "line": change.row.line,
+        "before": None if change.before is None else str(change.before.cost),
         "after": None if change.after is None else str(change.after.cost),
-        "row_before": row(change.before), "row_after": row(change.after),
-    }  # fmt: skip
+        "row_before": row(change.before),
+        "row_after": row(change.after),
+    }

@@ -90,9 +90,16 @@ def read_again(built: Built, paths: Sequence[Path], memory: str, temp_dir: Path 
     hashes, listed = _hashes(tuple(paths)), built.manifest["inputs"]
     known = {name: value for name, value in listed.items() if name.startswith("usage/")}
     if sorted(hashes.values()) != sorted(known.values()):
-        raise Refused([Finding("--usage", "these are not the records that the month was built from",
-                               f"the manifest lists {', '.join(sorted(known)) or 'none'}, by their SHA-256",
-                               "name the same files")])  # fmt: skip
+        raise Refused(
+            [
+                Finding(
+                    "--usage",
+                    "these are not the records that the month was built from",
+                    f"the manifest lists {', '.join(sorted(known)) or 'none'}, by their SHA-256",
+                    "name the same files",
+                )
+            ]
+        )
     costs, before = built.costs, built.usage
     month = Month(before.month, costs.timezone)
     fresh = read_records(paths, month, _pools(costs, None, before), Limits(memory, temp_dir))
@@ -102,11 +109,15 @@ def read_again(built: Built, paths: Sequence[Path], memory: str, temp_dir: Path 
 def differing(built: Built, names: Sequence[str]) -> list[Finding]:
     """One finding for each file that does not follow from the inputs."""
     return [
-        Finding(str(built.folder / name), "does not follow from the month's inputs",
-                f"it was built by {built.manifest['tool']}, or its inputs are other than they were",
-                "compare with a build by that version")
-        for name in names if name != MANIFEST or len(names) == 1
-    ]  # fmt: skip
+        Finding(
+            str(built.folder / name),
+            "does not follow from the month's inputs",
+            f"it was built by {built.manifest['tool']}, or its inputs are other than they were",
+            "compare with a build by that version",
+        )
+        for name in names
+        if name != MANIFEST or len(names) == 1
+    ]
 
 
 def _fleet(path: Path | None) -> tuple[Fleet | None, list[Finding]]:
@@ -126,21 +137,53 @@ def _month(name: str, costs: Costs, now: datetime) -> Month:
             [Finding("--month", f"{name!r} is not a month", "", "write year and month: 2026-10")]
         ) from None
     if now < month.end:
-        raise Refused([Finding("--month", f"{name} is not over: it ends at {month.end:%Y-%m-%d %H:%M} UTC",
-                               "a bill of part of a month would be booked as the whole", "build it then")])  # fmt: skip
+        raise Refused(
+            [
+                Finding(
+                    "--month",
+                    f"{name} is not over: it ends at {month.end:%Y-%m-%d %H:%M} UTC",
+                    "a bill of part of a month would be booked as the whole",
+                    "build it then",
+                )
+            ]
+        )
     return month
 
 
 def _refuse_closed(month: Month, closed: Sequence[Bill], asked: Asked, output: Path) -> None:
     if is_closed(output):
-        raise Refused([Finding(str(output), "is a closed month", "it is never written again",
-                               "name another folder with -o")])  # fmt: skip
+        raise Refused(
+            [
+                Finding(
+                    str(output),
+                    "is a closed month",
+                    "it is never written again",
+                    "name another folder with -o",
+                )
+            ]
+        )
     if asked.corrects and not asked.books:
-        raise Refused([Finding("--corrects", "needs the books", "a correction is the difference to a closed month",
-                               "name their folder with --books")])  # fmt: skip
+        raise Refused(
+            [
+                Finding(
+                    "--corrects",
+                    "needs the books",
+                    "a correction is the difference to a closed month",
+                    "name their folder with --books",
+                )
+            ]
+        )
     if asked.corrects and any(bill.month >= month.name for bill in closed):
-        raise Refused([Finding("--corrects", f"{month.name} or a later month is closed in the books",
-                               "corrections belong into a month that is open", "build the first open month")])  # fmt: skip
+        raise Refused(
+            [
+                Finding(
+                    "--corrects",
+                    f"{month.name} or a later month is closed in the books",
+                    "corrections belong into a month that is open",
+                    "build the first open month",
+                )
+            ]
+        )
 
 
 def _previous(month: Month, closed: Sequence[Bill]) -> Mapping[str, str] | None:
@@ -157,9 +200,16 @@ def _restated(
     wrong = [bill.month for bill in bills if bill.month not in known or bill.month >= month.name]
     twice = {bill.month for bill in bills if [one.month for one in bills].count(bill.month) > 1}
     if wrong or twice:
-        raise Refused([Finding("--corrects", f"{', '.join(sorted({*wrong, *twice}))} is not closed in the books, or named twice",
-                               "a correction is the difference to a closed month",
-                               "name each closed month once, built anew")])  # fmt: skip
+        raise Refused(
+            [
+                Finding(
+                    "--corrects",
+                    f"{', '.join(sorted({*wrong, *twice}))} is not closed in the books, or named twice",
+                    "a correction is the difference to a closed month",
+                    "name each closed month once, built anew",
+                )
+            ]
+        )
     return tuple(map(as_text, bills)), tuple(map(as_text, closed)) if bills else ()
 
 

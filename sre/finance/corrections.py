@@ -58,17 +58,28 @@ def correct(bill: Bill, restated: Bill, closed: Sequence[Bill]) -> Bill:
     rows = [
         _correction(bill, restated, key, held.get(key), fresh.get(key)) for key in held.keys() | fresh.keys()
     ]
-    kept = tuple(sorted((row for row in rows if row.cost or row.requests or row.successful_requests
-                         or row.tokens != Tokens()), key=order))  # fmt: skip
+    kept = tuple(
+        sorted(
+            (
+                row
+                for row in rows
+                if row.cost or row.requests or row.successful_requests or row.tokens != Tokens()
+            ),
+            key=order,
+        )
+    )
     if not kept:
         return bill
     extra = total((row.cost for row in kept), bill.currency)
     issuer = bill.invoices[0].issuer if bill.invoices else ""
     invoice = Invoice(_invoice_id(bill, restated), issuer, None, extra, extra)
     return replace(
-        bill, rows=(*bill.rows, *kept), total=bill.total + extra, corrections=bill.corrections + extra,
+        bill,
+        rows=(*bill.rows, *kept),
+        total=bill.total + extra,
+        corrections=bill.corrections + extra,
         invoices=(*bill.invoices, invoice),
-    )  # fmt: skip
+    )
 
 
 def team_totals(rows: Iterable[Row]) -> Mapping[str, Money]:
@@ -92,17 +103,29 @@ def _correction(bill: Bill, restated: Bill, key: str, held: Row | None, fresh: R
     assert base
     nothing = Money(0, bill.currency)
     return replace(
-        base, id=row_id(bill.month, "correction", restated.month, key), month=bill.month, charge_month=restated.month,
-        invoice=_invoice_id(bill, restated), kind="correction", corrects=key, method="restated", weight=0, weight_of=0,
+        base,
+        id=row_id(bill.month, "correction", restated.month, key),
+        month=bill.month,
+        charge_month=restated.month,
+        invoice=_invoice_id(bill, restated),
+        kind="correction",
+        corrects=key,
+        method="restated",
+        weight=0,
+        weight_of=0,
         cost=(fresh.cost if fresh else nothing) - (held.cost if held else nothing),
         requests=(fresh.requests if fresh else 0) - (held.requests if held else 0),
-        successful_requests=(fresh.successful_requests if fresh else 0) - (held.successful_requests if held else 0),
+        successful_requests=(fresh.successful_requests if fresh else 0)
+        - (held.successful_requests if held else 0),
         tokens=(fresh.tokens if fresh else Tokens()) - (held.tokens if held else Tokens()),
-    )  # fmt: skip
+    )
 
 
 def _plus(row: Row, more: Row) -> Row:
     return replace(
-        row, cost=row.cost + more.cost, requests=row.requests + more.requests, tokens=row.tokens + more.tokens,
+        row,
+        cost=row.cost + more.cost,
+        requests=row.requests + more.requests,
+        tokens=row.tokens + more.tokens,
         successful_requests=row.successful_requests + more.successful_requests,
-    )  # fmt: skip
+    )

@@ -31,8 +31,15 @@ def explain(row: Row, bill: Bill, costs: Costs, usage: Usage) -> list[str]:
     charges = charge(costs, Month(bill.month, bill.timezone), usage.energy)
     kind = {"usage": "gpus", "untagged": "gpus", "idle": "gpus", "wasted": "gpus"}.get(row.kind, row.kind)
     kind = "power" if row.line == "power" and kind == "gpus" else kind
-    line = next((one for one in charges.lines if (one.invoice, one.kind, one.name) == (row.invoice, kind, row.line)
-                 and one.pool in ("", row.pool)), None)  # fmt: skip
+    line = next(
+        (
+            one
+            for one in charges.lines
+            if (one.invoice, one.kind, one.name) == (row.invoice, kind, row.line)
+            and one.pool in ("", row.pool)
+        ),
+        None,
+    )
     if line is None:
         return [f"{_who(row)} has no cost here: the row only carries what was counted."]
     return [
@@ -48,8 +55,10 @@ def _line(line: Line, charges: Charges) -> Iterator[str]:
     yield f"The line {show(line.name)}{where} comes to {_money(line.original)}: {line.terms}."
     invoice = next(one for one in charges.invoices if one.id == line.invoice)
     if invoice.rate_source:
-        yield (f"Its invoice {show(invoice.id)} of {_money(invoice.lines)} is {_money(invoice.billed)} at {invoice.rate} "
-               f"({invoice.rate_source}, {invoice.rate_date}); the line's part of that is {_money(line.amount)}.")  # fmt: skip
+        yield (
+            f"Its invoice {show(invoice.id)} of {_money(invoice.lines)} is {_money(invoice.billed)} at {invoice.rate} "
+            f"({invoice.rate_source}, {invoice.rate_date}); the line's part of that is {_money(line.amount)}."
+        )
 
 
 def _pool(line: Line, row: Row, charges: Charges, usage: Usage, costs: Costs) -> Iterator[str]:
@@ -60,7 +69,7 @@ def _pool(line: Line, row: Row, charges: Charges, usage: Usage, costs: Costs) ->
     if not line.pool and part is not None:
         own, all_of = charges.paid.get(row.pool, 0), sum(charges.paid.values())
         yield (
-            f"Of it, pool {show(row.pool)} has {_money(part)}: {_hours(own)} of {_hours(all_of)} card-hours that are paid."
+            f"Of it, pool {show(row.pool)} has {_money(part)}: {_hours(own)} of {_hours(all_of)} card-hours paid."
         )
     time = usage.cards.get(row.pool)
     if time:
@@ -71,8 +80,10 @@ def _pool(line: Line, row: Row, charges: Charges, usage: Usage, costs: Costs) ->
             if unknown
             else ""
         )
-        yield (f"The pool's cards were {_STATES[row.state]} for {_hours(states[row.state] // 1000)} of "
-               f"{_hours(time.known // 1000)} card-hours measured{priced}.")  # fmt: skip
+        yield (
+            f"The pool's cards were {_STATES[row.state]} for {_hours(states[row.state] // 1000)} of "
+            f"{_hours(time.known // 1000)} card-hours measured{priced}."
+        )
     else:
         yield "What the pool's cards did was not measured, so the pool is allocated whole."
 
@@ -99,17 +110,25 @@ def _team(row: Row, bill: Bill, usage: Usage, costs: Costs) -> Iterator[str]:
 
 
 def _rounding(row: Row, bill: Bill) -> Iterator[str]:
-    beside = [one for one in bill.rows if (one.invoice, one.line, one.kind, one.pool, one.state) ==
-              (row.invoice, row.line, row.kind, row.pool, row.state)]  # fmt: skip
+    beside = [
+        one
+        for one in bill.rows
+        if (one.invoice, one.line, one.kind, one.pool, one.state)
+        == (row.invoice, row.line, row.kind, row.pool, row.state)
+    ]
     whole = total((one.cost for one in beside), bill.currency)
-    yield (f"{_who(row)} pays {_money(row.cost)}: the {len(beside)} rows beside it and it add up to {_money(whole)} exactly, "
-           "closed by largest remainder, first over teams, then over their models.")  # fmt: skip
+    yield (
+        f"{_who(row)} pays {_money(row.cost)}: with it, {len(beside)} rows add up to {_money(whole)} exactly, "
+        "closed by largest remainder, first over teams, then over their models."
+    )
 
 
 def _correction(row: Row) -> Iterator[str]:
     yield f"The month {row.charge_month} is closed; row {row.corrects} of it would come out otherwise today."
-    yield (f"The difference is booked in {row.month}: {_money(row.cost)}, {row.requests:+d} requests, "
-           f"{row.tokens.total:+d} tokens.")  # fmt: skip
+    yield (
+        f"The difference is booked in {row.month}: {_money(row.cost)}, {row.requests:+d} requests, "
+        f"{row.tokens.total:+d} tokens."
+    )
 
 
 def _who(row: Row) -> str:

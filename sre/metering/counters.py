@@ -134,9 +134,9 @@ class _Reading:
             return
         finer = max(FINEST, min(step, until - begin) // _FINER)
         values = defaultdict[Labels, list[Point]](list)
-        for labels, points in self.pages.grid(self.metric, begin, until, finer, len(wanted)):
+        for labels, found in self.pages.grid(self.metric, begin, until, finer, len(wanted)):
             if labels in wanted:
-                values[labels] += _whole(points)
+                values[labels] += _whole(found)
         again = defaultdict[tuple[int, int], set[Labels]](set)
         for labels, points in values.items():
             extra, narrower = _between(points, until, finer)

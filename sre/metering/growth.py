@@ -6,6 +6,7 @@ a graph, and not for money. See prometheus/prometheus issues 3746 and 12967.
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 Point = tuple[int, int]
 """(seconds since the epoch, value); values are whole, as counts are."""
@@ -37,7 +38,7 @@ def grow(points: Sequence[Point], start: int, end: int, step: int) -> Growth:
     amount, resets, unseen = 0, 0, list[tuple[int, int]]()
     started = points[0][0] > start
     amount += points[0][1] if started else 0
-    for (before, low), (after, high) in zip(points, points[1:], strict=False):
+    for (before, low), (after, high) in pairwise(points):
         if high < low:
             resets += 1
             unseen.append((before, after))
@@ -50,4 +51,4 @@ def grow(points: Sequence[Point], start: int, end: int, step: int) -> Growth:
 
 def holes(moments: Sequence[int], step: int) -> list[tuple[int, int]]:
     """Stretches between neighbouring moments in which at least one step has no value."""
-    return [(a, b) for a, b in zip(moments, moments[1:], strict=False) if b - a > step * 3 // 2]
+    return [(a, b) for a, b in pairwise(moments) if b - a > step * 3 // 2]
