@@ -139,8 +139,10 @@ class _Reading:
                 values[labels] += _whole(found)
         again = defaultdict[tuple[int, int], set[Labels]](set)
         for labels, points in values.items():
-            extra, narrower = _between(points, until, finer)
+            extra, falls, narrower = _between(points, until, finer)
             self.found[labels] += extra
+            self.resets += falls
+            self.unseen[labels] += falls * SCRAPE
             for stretch in narrower:
                 again[stretch].add(labels)
         for stretch, rest in sorted(again.items()):
@@ -173,20 +175,20 @@ class _Reading:
         return Counted(there, expected, len(amounts), self.resets, self.started, tuple(gaps), bound)
 
 
-def _between(points: list[Point], until: int, step: int) -> tuple[int, tuple[tuple[int, int], ...]]:
-    """What a stretch adds to what its two ends say, and the parts of it that are still open.
+def _between(points: list[Point], until: int, step: int) -> tuple[int, int, tuple[tuple[int, int], ...]]:
+    """What a stretch adds to what its two ends say, the falls it adds to theirs, and its parts that are still open.
 
     The ends were counted as (first, last): after a fall the last value, at an end nothing. So it is the growth up
     to the highest value before the first fall that is missing, and any further falls inside.
     """
     if not points:
-        return 0, ()
+        return 0, 0, ()
     whole = grow(points, points[0][0], until, step)
     first, last = points[0][1], points[-1][1]
     reached = points[-1][0] > until - step
     counted = (last - first if last >= first else last) if reached else 0
-    extra = max(0, whole.amount - counted)
-    return extra, whole.open
+    known = int(reached and last < first)
+    return max(0, whole.amount - counted), max(0, whole.resets - known), whole.open
 
 
 def _spoken(labels: Labels) -> str:

@@ -307,5 +307,8 @@ def period_end(entries: tuple[GpuPrice, ...], index: int) -> date | None:
 
 def json_schema() -> str:
     """The JSON Schema of a cost file, as editors read it."""
-    schema = {"$schema": "https://json-schema.org/draft/2020-12/schema", **Costs.model_json_schema(by_alias=True)}
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Costs.model_json_schema(by_alias=True),
+    }
     return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"
