@@ -13,7 +13,6 @@ from click.testing import CliRunner, Result
 
 from sre.cli import main
 
-SHARED = Path(__file__).parents[1] / "examples"
 COSTS = """\
 version: 1
 currency: EUR
@@ -75,7 +74,7 @@ class Desk:
                         *arguments, expect=expect)  # fmt: skip
 
     def read(self, name: str = "out/chargeback.csv") -> list[dict[str, str]]:
-        return list(csv.DictReader(io.StringIO((self.folder / name).read_text(newline=""))))
+        return list(csv.DictReader(io.StringIO((self.folder / name).read_bytes().decode(), newline="")))
 
     def manifest(self, folder: str = "out") -> dict:
         return json.loads((self.folder / folder / "manifest.json").read_text())
@@ -342,7 +341,7 @@ def test_verify_recomputes_byte_for_byte(desk):
     )
     assert "not the records" in done.stderr
     table = desk.folder / "out" / "chargeback.csv"
-    table.write_bytes(table.read_bytes().replace(b"2498.78", b"2498.79"))
+    table.write_bytes(table.read_bytes().replace(b",1083.33,", b",1083.34,"))
     assert "is not what was built" in desk.run("verify", desk.folder / "out", expect=2).stderr
 
 
@@ -350,7 +349,7 @@ def test_verify_finds_files_that_do_not_follow(desk):
     """Somebody who changes a cost and the hashes with it is found out: exit 1, with the file."""
     desk.build("--usage", desk.put("u.jsonl", lines(*RECORDS)))
     folder = desk.folder / "out"
-    changed = (folder / "chargeback.csv").read_bytes().replace(b"2498.78", b"2498.79")
+    changed = (folder / "chargeback.csv").read_bytes().replace(b",1083.33,", b",1083.34,")
     old = hashlib.sha256((folder / "chargeback.csv").read_bytes()).hexdigest()
     (folder / "chargeback.csv").write_bytes(changed)
     text = (folder / "manifest.json").read_text().replace(old, hashlib.sha256(changed).hexdigest())
@@ -371,10 +370,7 @@ def test_late_records_become_corrections_of_the_next_month(desk):
     desk.run("close", desk.folder / "sep", "--books", books)
     closed = desk.files("books/2026-09")
     desk.build("--usage", usage, desk.put("late.jsonl", lines(later)), month="2026-09", into="again")
-    assert (
-        "3 rows differ" in desk.run("diff", desk.folder / "sep", desk.folder / "again", expect=1).output
-        or True
-    )
+    assert "support" in desk.run("diff", desk.folder / "sep", desk.folder / "again", expect=1).output
     desk.build(
         "--usage",
         desk.put("oct.jsonl", lines(*RECORDS)),
