@@ -15,7 +15,7 @@ from sre.finance.months import Month
 from sre.finance.usage import Counts, Usage, Use, team_of
 from sre.findings import Finding, Refused
 from sre.metering.database import Error, Limits, database, words
-from sre.metering.sources import RecordFile, find, schema, select
+from sre.metering.sources import TIMES, RecordFile, find, schema, select
 from sre.metering.statements import CHECKED, COLUMNS, ORDER, SUMS
 
 Tell = Callable[[int, int, str], None]
@@ -83,6 +83,7 @@ def _parquet_columns(db: Any, files: Sequence[RecordFile]) -> list[str]:
     found, names = db.execute(schema(files)).fetchall(), list[str]()
     for name, kind, *_ in found:
         names.append(name)
+        names += [TIMES] if (name, kind) == ("time", "TIMESTAMP WITH TIME ZONE") else []
         if name == "time" and kind.startswith("TIMESTAMP") and "TIME ZONE" not in kind:
             raise Refused(
                 [

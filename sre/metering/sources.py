@@ -8,11 +8,14 @@ from typing import Literal
 
 from sre.finance.bill import TOKEN_CLASSES
 from sre.findings import Finding, Refused
+from sre.metering.statements import TEXT_MOMENT
 
 _ENDINGS = (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz", ".parquet")
 _PARQUET = b"PAR1"
 MIXED = ("input", "input_tokens", "prompt_tokens", "output_tokens", "completion_tokens")
 """What other formats call sums of classes: in our `tokens` they would be counted twice, or dropped unseen."""
+TIMES = "time WITH TIME ZONE"
+"""Stands among the columns where a Parquet file's times are moments, not text."""
 _TEXTS = ("id", "time", "team", "model", "pool", "outcome")
 
 
@@ -72,7 +75,7 @@ def select(form: Literal["json", "parquet"], files: Sequence[RecordFile], column
         ]
     )
     return (
-        f"SELECT {', '.join(_TEXTS)}, {_fields()}, duration_seconds FROM read_json({listed}, columns = {{{shape}}}, "
+        f"SELECT {', '.join(_TEXTS)}, {TEXT_MOMENT} AS moment, {_fields()}, duration_seconds FROM read_json({listed}, columns = {{{shape}}}, "
         "format = 'newline_delimited', ignore_errors = true)"
     )
 
@@ -90,9 +93,7 @@ def literal(text: str) -> str:
 
 def _from_parquet(listed: str, columns: Sequence[str]) -> str:
     """Tokens are a struct, as in the record, or flat columns as in our own CSV: `output_tokens`."""
-    texts = ", ".join(
-        f'CAST("{name}" AS VARCHAR) AS {name}' if name in columns else f"NULL AS {name}" for name in _TEXTS
-    )
+    texts = ", ".join(_text(name, columns) for name in _TEXTS)
     if "tokens" in columns:
         known = {column.partition(".")[2] for column in columns if column.startswith("tokens.")}
         tokens = _fields(known)
@@ -107,7 +108,15 @@ def _from_parquet(listed: str, columns: Sequence[str]) -> str:
         tokens += ", NULL::DOUBLE AS mixed, NULL::DOUBLE AS mixed_input, false AS broken"
     seconds = 'CAST("duration_seconds" AS DOUBLE)' if "duration_seconds" in columns else "NULL::DOUBLE"
     source = f"read_parquet({listed}, union_by_name = true)"
-    return f"SELECT {texts}, {tokens}, {seconds} AS duration_seconds FROM {source}"
+    moment = 'epoch_us("time")' if TIMES in columns else TEXT_MOMENT
+    return f"SELECT {texts}, {moment} AS moment, {tokens}, {seconds} AS duration_seconds FROM {source}"
+
+
+def _text(name: str, columns: Sequence[str]) -> str:
+    if name == "time" and TIMES in columns:
+        # Only whether it is there matters: as text, it would be written and read again for nothing.
+        return "CASE WHEN \"time\" IS NOT NULL THEN '' END AS time"
+    return f'CAST("{name}" AS VARCHAR) AS {name}' if name in columns else f"NULL::VARCHAR AS {name}"
 
 
 def _fields(known: set[str] | None = None) -> str:

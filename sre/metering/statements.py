@@ -10,10 +10,16 @@ COLUMNS = (
     + ", ".join(f"{name} BIGINT" for name in TOKEN_CLASSES)
     + ", micros BIGINT, bad VARCHAR"
 )
+_WHOLE = {name: f"coalesce(TRY_CAST({name} AS BIGINT), 0)" for name in TOKEN_CLASSES}
+"""Rounded, and 0 where it is none: what differs from its number by that is not good."""
 _ZERO = [f"coalesce({name}, 0)" for name in TOKEN_CLASSES]
-_FINITE = [f"CASE WHEN abs({zero}) <= {_EXACT} THEN {zero} ELSE 0 END" for zero in _ZERO]
 
-_BAD = f"""CASE
+_GOOD = f"""id <> '' AND moment IS NOT NULL AND mixed IS NULL AND NOT broken
+  AND (outcome = 'error' OR (outcome = 'success' AND model <> '' AND coalesce({", ".join(TOKEN_CLASSES)}) IS NOT NULL))
+  AND {" AND ".join(f"{zero} = {whole}" for zero, whole in zip(_ZERO, _WHOLE.values(), strict=True))}
+  AND least({", ".join(_WHOLE.values())}) >= 0 AND greatest({", ".join(_WHOLE.values())}) <= {_EXACT}"""
+
+_BAD = f"""CASE WHEN {_GOOD} THEN NULL
   WHEN id IS NULL AND time IS NULL AND outcome IS NULL THEN 'not_json'
   WHEN id IS NULL OR id = '' OR time IS NULL OR outcome IS NULL THEN 'missing'
   WHEN outcome NOT IN ('success', 'error') THEN 'wrong_type'
@@ -26,18 +32,21 @@ _BAD = f"""CASE
   WHEN {" OR ".join(f"isnan({zero}) OR isinf({zero})" for zero in _ZERO)} THEN 'not_finite'
   WHEN least({", ".join(_ZERO)}) < 0 THEN 'negative'
   WHEN greatest({", ".join(_ZERO)}) > {_EXACT} THEN 'too_large'
-  WHEN {" OR ".join(f"{zero} <> trunc({zero})" for zero in _ZERO)} THEN 'wrong_type'
+  ELSE 'wrong_type'
 END"""
 """Why a record is invalid; NULL where it is not. A negative duration is dropped alone."""
 
 CHECKED = f"""
 SELECT hash(id), hash(id || chr(1)), moment, coalesce(pool, ''), coalesce(team, ''), coalesce(model, ''),
-  outcome = 'success', {", ".join(f"CAST({value} AS BIGINT)" for value in _FINITE)},
+  outcome = 'success', {", ".join(_WHOLE.values())},
   CASE WHEN duration_seconds >= 0 AND duration_seconds < 1e9
     THEN CAST(round(duration_seconds * 1e6) AS BIGINT) ELSE 0 END,
   {_BAD}
-FROM (SELECT *, CASE WHEN right(time, 1) = 'Z' OR regexp_matches(right(time, 6), '[+-]\\d\\d(:?\\d\\d)?$')
-  THEN epoch_us(TRY_CAST(time AS TIMESTAMPTZ)) END AS moment FROM ({{source}}))"""
+FROM ({{source}})"""
+
+TEXT_MOMENT = """CASE WHEN right(time, 1) = 'Z' OR regexp_matches(right(time, 6), '[+-]\\d\\d(:?\\d\\d)?$')
+  THEN epoch_us(TRY_CAST(time AS TIMESTAMPTZ)) END"""
+"""Microseconds since the epoch of a time as text; NULL where it names no zone."""
 
 ORDER = ", ".join(["moment", "pool", "team", "model", "ok", *TOKEN_CLASSES, "micros"])
 """Which of several records with one id counts: the earliest; the rest only makes the choice the same each time."""
