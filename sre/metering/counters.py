@@ -20,7 +20,7 @@ FINEST = 15
 SCRAPE = 60
 """Seconds between two scrapes that the stated bound allows for."""
 _FINER = 12
-_ALL_POINTS = 4_000_000
+_ALL_POINTS = 1_500_000
 """Points of the first pass over a month: a coarser step for more series."""
 _SAMPLES = 40_000_000
 """Samples that one question may touch: a server gives up at 50 million."""
@@ -47,29 +47,29 @@ def read_growth(pages: Pages, metric: str, start: int, end: int) -> Grown:
         return Grown()
     step = _step(len(points), end - start)
     reading = _Reading(pages, metric, start, end, step)
-    amounts = {labels: reading.series(labels, sorted(values)) for labels, values in sorted(points.items())}
+    amounts = {labels: reading.series(labels, values) for labels, values in sorted(points.items())}
     reading.refine()
     for labels, lost in reading.found.items():
         amounts[labels] += lost
     return Grown(amounts, reading.counted(amounts, points))
 
 
-def _first_pass(pages: Pages, metric: str, start: int, end: int) -> dict[Labels, set[Point]]:
+def _first_pass(pages: Pages, metric: str, start: int, end: int) -> dict[Labels, list[Point]]:
     """Every series with its values on the grid, those before the month and those that lived between two steps."""
     known = _listed(pages, metric, start, end)
-    step, points = _step(len(known), end - start), defaultdict[Labels, set[Point]](set)
-    for labels, values in pages.grid(metric, start + step, end - 1, step, len(known)):
-        points[labels] |= set(_whole(values))
-    for labels, value in pages.at(metric, end):
-        points[labels] |= set(_whole([(end, value)]))
+    step, points = _step(len(known), end - start), defaultdict[Labels, list[Point]](list)
     for labels, value in _before(pages, metric, start, len(known)):
-        points[labels] |= set(_whole([(start, value)]))
+        points[labels] += _whole([(start, value)])
+    for labels, values in pages.grid(metric, start + step, end - 1, step, len(known)):
+        points[labels] += _whole(values)
+    for labels, value in pages.at(metric, end):
+        points[labels] += _whole([(end, value)])
     for labels in sorted(known - points.keys()):
         # A series that lived between two steps: the most that it showed is what it grew to.
         exact = "{" + ",".join(f"{name}={quote(value)}" for name, value in labels) + "}"
         for _, value in pages.at(f"max_over_time({exact}[{end - start}s])", end):
-            points[labels] |= set(_whole([(end, value)]))
-    return {labels: values for labels, values in points.items() if any(at > start for at, _ in values)}
+            points[labels] += _whole([(end, value)])
+    return {labels: values for labels, values in points.items() if values[-1][0] > start}
 
 
 def _listed(pages: Pages, metric: str, start: int, end: int) -> set[Labels]:
@@ -159,12 +159,12 @@ class _Reading:
                 moments += [at for at, _ in values]
             yield from ((up, hole) for hole in holes(sorted(moments), _LOOKBACK))
 
-    def counted(self, amounts: dict[Labels, int], points: dict[Labels, set[Point]]) -> Counted:
+    def counted(self, amounts: dict[Labels, int], points: dict[Labels, list[Point]]) -> Counted:
         """How well it was seen, over all series: values there and expected, silences, and the bound."""
         there = expected = 0
         gaps = [Gap(name, *hole) for name, hole in self._silences(points)]
         for labels, values in sorted(points.items()):
-            moments = sorted(at for at, _ in values)
+            moments = [at for at, _ in values]
             there += len(moments)
             expected += max(len(moments), round((moments[-1] - moments[0]) / self.step) + 1)
             gaps += [Gap(_spoken(labels), *hole) for hole in holes(moments, self.step)]

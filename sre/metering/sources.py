@@ -75,8 +75,8 @@ def select(form: Literal["json", "parquet"], files: Sequence[RecordFile], column
         ]
     )
     return (
-        f"SELECT {', '.join(_TEXTS)}, {TEXT_MOMENT} AS moment, {_fields()}, duration_seconds FROM read_json({listed}, columns = {{{shape}}}, "
-        "format = 'newline_delimited', ignore_errors = true)"
+        f"SELECT {', '.join(_TEXTS)}, {TEXT_MOMENT} AS moment, {_fields()}, duration_seconds "
+        f"FROM read_json({listed}, columns = {{{shape}}}, format = 'newline_delimited', ignore_errors = true)"
     )
 
 
