@@ -142,7 +142,7 @@ def api(*prices: tuple[int, str]) -> str:
 
 
 def test_acceptance_6_7_13_token_prices():
-    """Arithmetic of the documents' token prices; 18,500 of spend does not follow from number 13's, by a factor of 34."""
+    """Arithmetic of the documents' token prices; a spend of 18,500 is 34 times what number 13 comes to."""
     assert api((100, "3"), (30, "15")) == "750.00"
     assert api((1000, "3"), (300, "15")) == "7500.00"
     assert api((1000, "0.50"), (300, "0.80")) == "740.00"
@@ -152,8 +152,10 @@ def test_acceptance_6_7_13_token_prices():
     assert Decimal(18500) / Decimal(api((85, "2.50"), (22, "15"))) > 34
 
 
-@pytest.mark.parametrize(("cost", "expected"), [("7500.00", "5.769231"), ("740.00", "0.569231"), ("3650.00", "2.807692"),
-                                                ("2190.00", "1.684615")])  # fmt: skip
+@pytest.mark.parametrize(
+    ("cost", "expected"),
+    [("7500.00", "5.769231"), ("740.00", "0.569231"), ("3650.00", "2.807692"), ("2190.00", "1.684615")],
+)
 def test_acceptance_8_cost_per_million_tokens(cost, expected):
     """1.3 billion tokens at four monthly costs; the report has two digits more than the field page."""
     pool = f'chat: [{{from: 2026-01-01, gpus: 1, owned: {{purchase: "{cost}", months: 1}}}}]'
@@ -162,7 +164,7 @@ def test_acceptance_8_cost_per_million_tokens(cost, expected):
 
 
 def test_acceptance_9_a_year_with_setup():
-    """4,500 + 1,500 a month instead of 18,000 saves 144,000 a year, and 89,000 in the first with setup and operations."""
+    """4,500 + 1,500 a month instead of 18,000 saves 144,000 a year, and 89,000 in the first."""
     fixed = ('fixed:\n  - {name: fallback, per_month: "1500.00"}\n  - {name: operations, per_month: "2500.00"}\n'
              '  - {name: setup, amount: "25000.00", months: 12, from: 2026-01-01}')  # fmt: skip
     pool = 'box: [{from: 2026-01-01, gpus: 3, owned: {purchase: "54000.00", months: 12}}]'
@@ -181,7 +183,7 @@ def test_acceptance_9_a_year_with_setup():
      (("1200", "600", "500"), "2300.00"), (("3000", "1500", "1400"), "5900.00")],
 )  # fmt: skip
 def test_acceptance_12_21_a_cost_stack_is_its_sum(parts, expected):
-    """Stacks of fixed lines add up exactly, in any order of lines; the document's floor of 8,000 for 7,800 is rounded."""
+    """Stacks of fixed lines add up exactly, in any order; the document rounds 7,800 up to 8,000."""
     lines = [f'  - {{name: l{i}, per_month: "{part}"}}' for i, part in enumerate(parts)]
     free = "chat: [{from: 2026-01-01, gpus: 0}]"
     one = build(costs_of("fixed:", *lines, pools=free), usage())
@@ -191,9 +193,12 @@ def test_acceptance_12_21_a_cost_stack_is_its_sum(parts, expected):
 
 
 def test_acceptance_22_a_stated_price_keeps_its_currency():
-    """30 x 500 x 12 is 180,000 of the currency that the price was in: dollars, where the document writes euros."""
+    """30 x 500 x 12 is 180,000 of the price's own currency: dollars, where the document writes euros."""
     pool = 'seats: [{from: 2026-01-01, gpus: 1, owned: {purchase: "180000.00", months: 1}}]'
-    more = 'invoice: {id: A, issuer: B, currency: USD}\nfx: [{currency: USD, rate: "0.9", source: ECB, date: 2026-01-30}]'
+    more = """\
+invoice: {id: A, issuer: B, currency: USD}
+fx: [{currency: USD, rate: "0.9", source: ECB, date: 2026-01-30}]
+"""
     bill = build(costs_of(more, pools=pool), usage(month="2026-01"))
     assert str(bill.invoices[0].lines) == str(30 * 500 * 12) + ".00"
     assert bill.invoices[0].lines.currency.code == "USD"
@@ -201,7 +206,7 @@ def test_acceptance_22_a_stated_price_keeps_its_currency():
 
 
 def test_acceptance_23_weights_in_bytes():
-    """70 billion weights at 2, 1 and half a byte; FP8 is 70 GB, not 35, and 405 billion at 2 do not fit on 8 x 80 GB."""
+    """70 billion weights at 2, 1 and half a byte: FP8 is 70 GB, not 35; 405 billion do not fit on 8 x 80."""
     assert [70 * size for size in (Decimal(2), Decimal(1), Decimal("0.5"))] == [140, 70, 35]
     assert 405 * 2 > 8 * 80
 
@@ -305,7 +310,8 @@ def test_quantities_stand_on_one_row_only():
 
 def test_weights_follow_the_rate_card():
     """Cached tokens at a tenth weigh a tenth; classes are disjoint and never summed twice."""
-    card = 'rate_card: {default: {uncached_input: "1", cached_input: "0.1", cache_write: "1.25", output: "4", reasoning: "4"}}'
+    weights = 'uncached_input: "1", cached_input: "0.1", cache_write: "1.25", output: "4", reasoning: "4"'
+    card = f"rate_card: {{default: {{{weights}}}}}"
     one = Use("chat", "a", "m", 1, 1, Tokens(uncached_input=100_000, cached_input=900_000))
     other = Use("chat", "b", "m", 1, 1, Tokens(output=47_500))
     assert paid(build(costs_of(card), usage(one, other))) == {"a": "1862.50", "b": "1862.50"}
@@ -378,7 +384,10 @@ def test_invoices_close_each_in_its_own_currency():
     more = """\
 invoice: [{id: EUR-1, issuer: A}, {id: USD-1, issuer: B, currency: USD, total: "30.01"}]
 fx: [{currency: USD, rate: "0.9231", source: ECB, date: 2026-10-30}]
-fixed: [{name: x, per_month: "10.00", invoice: USD-1}, {name: y, per_month: "10.00", invoice: USD-1}, {name: z, per_month: "10.01", invoice: USD-1}]
+fixed:
+  - {name: x, per_month: "10.00", invoice: USD-1}
+  - {name: y, per_month: "10.00", invoice: USD-1}
+  - {name: z, per_month: "10.01", invoice: USD-1}
 """
     bill = build(costs_of(more), usage(use("a"), use("b", 50)))
     assert {one.id: str(one.billed) for one in bill.invoices} == {"EUR-1": "3725.00", "USD-1": "27.70"}
@@ -438,7 +447,7 @@ HOSTILE = [
     "\t=1",
     "\r=1",
     " =1",
-    "＝1+1",
+    "\uff1d1+1",
     '"; DROP',
     "a,b\nc",
     "\u202eevil",
@@ -452,7 +461,7 @@ def test_no_name_is_a_formula(name):
     bill = build(costs_of(), usage(use(name)))
     text = table(bill)
     assert not any(
-        cell.strip('"').lstrip().startswith(("=", "+", "-1", "@", "＝"))
+        cell.strip('"').lstrip().startswith(("=", "+", "-1", "@", "\uff1d"))
         for cell in text.split("\r\n")[1].split(",")
     )
     assert text.count("\n") == text.count("\r\n") == 2
@@ -602,8 +611,8 @@ unknown: {unknown}
 
 @pytest.mark.parametrize("seed", range(60))
 def test_every_invoice_closes_in_any_month(seed):
-    """Three thousand months of any teams, weights, prices, credits, policies and currencies: rows are the invoice."""
-    draw = Random(seed)
+    """Three thousand months of any teams, prices, credits, policies and currencies: rows are the invoice."""
+    draw = Random(seed)  # noqa: S311 - no secret
     costs = any_costs(draw)
     for _ in range(50):
         used = any_usage(draw)

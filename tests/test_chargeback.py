@@ -122,12 +122,12 @@ def test_parquet_gives_the_same_table(desk):
     """A table with a struct of tokens, or with a column for each class, bills as JSON lines do."""
     path = desk.put("u.jsonl", lines(*RECORDS))
     desk.build("--usage", path, into="json")
-    read = f"read_json('{path}', format = 'newline_delimited')"
-    duckdb.execute(
-        f"COPY (SELECT * REPLACE (CAST(time AS TIMESTAMPTZ) AS time) FROM {read}) TO '{desk.folder}/u.parquet'"
+    read = duckdb.sql(f"FROM read_json('{path}', format = 'newline_delimited')")
+    read.project("* REPLACE (CAST(time AS TIMESTAMPTZ) AS time)").write_parquet(f"{desk.folder}/u.parquet")
+    flat = ", ".join(
+        f"tokens.{name} AS {name}_tokens" for name in ("uncached_input", "cached_input", "output")
     )
-    flat = "id, time, team, model, pool, outcome, tokens.uncached_input AS uncached_input_tokens, tokens.cached_input AS cached_input_tokens, tokens.output AS output_tokens"
-    duckdb.execute(f"COPY (SELECT {flat} FROM {read}) TO '{desk.folder}/flat.parquet'")
+    read.project(f"id, time, team, model, pool, outcome, {flat}").write_parquet(f"{desk.folder}/flat.parquet")
     for name in ("u.parquet", "flat.parquet"):
         desk.build("--usage", desk.folder / name, into=name + ".out")
         assert desk.files(name + ".out")["chargeback.csv"] == desk.files("json")["chargeback.csv"], name
@@ -168,7 +168,7 @@ BAD = {
     "missing": record(20, id=None),
     "wrong_type": record(21, tokens={"output": 1.5}),
     "negative": record(22, tokens={"uncached_input": -1}),
-    "not_finite": b'{"id":"n","time":"2026-10-01T00:00:00Z","model":"m","pool":"chat-70b","tokens":{"output":NaN},"outcome":"success"}',
+    "not_finite": json.dumps(record(19, tokens={"output": float("nan")})).encode(),
     "too_large": record(23, tokens={"output": 2**60}),
     "cached_exceeds_input": record(24, tokens={"input": 5, "cached_input": 9, "output": 1}),
     "unknown_class": record(25, tokens={"input": 5, "output": 1}),

@@ -153,5 +153,5 @@ def test_a_file_that_is_not_there_is_said_so(tmp_path: Path):
     """No traceback, but the path."""
     from sre.finance.costs import load
 
-    with pytest.raises(Refused, match="nowhere.yaml: cannot be read"):
+    with pytest.raises(Refused, match=r"nowhere\.yaml: cannot be read"):
         load(tmp_path / "nowhere.yaml")

@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from sre import __version__
-from sre.finance.allocation import allocate
+from sre.finance.allocation import allocate, by_pool_name
 from sre.finance.bill import UNTAGGED, Bill, Coverage, Row
 from sre.finance.costs.model import Costs
 from sre.finance.lines import Charges, charge
@@ -71,8 +71,10 @@ def _unpriced(costs: Costs, charges: Charges, usage: Usage) -> Iterator[Finding]
     """Usage in a pool, or at a time, that nothing is paid for."""
     month = Month(usage.month, costs.timezone)
     apis = {line.pool for line in charges.lines if line.kind == "fallback"}
-    for pool in sorted({use.pool for use in usage.uses if use.pool} - apis):
-        requests = sum(use.requests for use in usage.uses if use.pool == pool)
+    for pool, uses in sorted(by_pool_name(usage).items()):
+        if not pool or pool in apis:
+            continue
+        requests = sum(use.requests for use in uses)
         if pool not in costs.gpus:
             yield Finding(
                 f"pool {show(pool)}",
