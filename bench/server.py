@@ -3,7 +3,7 @@
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -47,7 +47,7 @@ class Prometheus:
 
 
 @contextmanager
-def prometheus(folder: Path) -> Iterator[Prometheus]:
+def prometheus(folder: Path, flags: Sequence[str] = _FLAGS) -> Iterator[Prometheus]:
     """Run one until the block ends."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
@@ -60,7 +60,7 @@ def prometheus(folder: Path) -> Iterator[Prometheus]:
     )
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
-            ("prometheus", "--config.file=prometheus.yml", "--storage.tsdb.path=data", *options, *_FLAGS),
+            ("prometheus", "--config.file=prometheus.yml", "--storage.tsdb.path=data", *options, *flags),
             cwd=folder,
             stdout=log,
             stderr=log,

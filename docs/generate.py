@@ -1,4 +1,4 @@
-"""Write the generated pages of this folder: alerts, commands, gateways, the fleet file's schema (`make docs`)."""
+"""Write the generated pages of this folder: alerts, commands, gateways, the schemas of fleet and cost file (`make docs`)."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +10,7 @@ from sre.catalogue.load import load
 from sre.catalogue.model import Alert, Catalogue, Threshold
 from sre.cli import main
 from sre.compile.text import format_value
+from sre.finance.costs.model import json_schema as costs_schema
 from sre.init import json_schema
 from sre.units import format_duration, format_number
 from sre.usage.formats import Listing, list_formats
@@ -22,6 +23,7 @@ def pages() -> dict[str, str]:
     return {
         "alerts.md": alerts_page(load(content.root())),
         "commands.md": commands_page(),
+        "costs.schema.json": costs_schema(),
         "fleet.schema.json": json_schema(),
         "gateways.md": gateways_page(list_formats()),
     }

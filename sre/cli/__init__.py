@@ -20,6 +20,7 @@ _COMMANDS = {
     "lab": "Run a simulated fleet with a real Prometheus and Alertmanager, to look at and to break.",
     "baseline": "Keep what is usual of a fleet's replies, so that it does not follow every change.",
     "exporter": "Count usage by team from a gateway's records, and serve it as metrics.",
+    "chargeback": "Bill a month: costs to teams, closed to the cent; close, verify, compare and explain it.",
     "backtest": "Evaluate the alerts over a server's history: firings, flaps, pages per week.",
 }
 """Name -> the line that the help shows; the command itself lies in the module of that name."""
