@@ -1,7 +1,6 @@
 """From costs and usage to a bill: what is asked of both, the allocation, and the proof that it adds up."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from decimal import Decimal
 
 from sre import __version__
@@ -57,16 +56,6 @@ def build(costs: Costs, usage: Usage, *, previous: Mapping[str, Money] | None = 
         previous=previous,
         notes=(*charges.notes, *_notes(costs, charges, usage)),
         tool=TOOL,
-    )
-
-
-def with_corrections(bill: Bill, rows: tuple[Row, ...], invoices: tuple[str, ...]) -> Bill:
-    """The bill with Correction rows of closed months after its own; each has an invoice of its own."""
-    if any(row.invoice in {one.id for one in bill.invoices} or row.invoice not in invoices for row in rows):
-        raise ValueError("a correction stands on an invoice of this month")
-    extra = total((row.cost for row in rows), bill.currency)
-    return replace(
-        bill, rows=(*bill.rows, *rows), total=bill.total + extra, corrections=bill.corrections + extra
     )
 
 
@@ -158,18 +147,17 @@ def _samples(usage: Usage) -> Decimal | None:
 def _notes(costs: Costs, charges: Charges, usage: Usage) -> Iterator[str]:
     unmeasured = [pool for pool, seconds in charges.paid.items() if seconds and pool not in usage.cards]
     if unmeasured:
-        yield (
-            f"idleness of {', '.join(unmeasured)} is not known: {'nothing there was' if usage.cards else 'no card was'} "
-            "measured; these pools are allocated whole"
-        )
+        names = "every pool" if not usage.cards else ", ".join(unmeasured)
+        yield f"idleness of {names} is not known, since no card was measured there: allocated whole"
     for pool, seconds in charges.paid.items():
-        if pool in usage.cards and usage.cards[pool].known < seconds * 1000 * _NEARLY_ALL:
-            missing = Decimal(seconds * 1000 - usage.cards[pool].known) / 3_600_000
-            yield f"{pool}: nothing is known of {missing:.1f} of {seconds // 3600} card-hours; they are priced {_priced(costs)}"
+        known = usage.cards[pool].known if pool in usage.cards else seconds * 1000
+        if known < seconds * 1000 * _NEARLY_ALL:
+            hours = Decimal(seconds * 1000 - known) / 3_600_000
+            yield f"{pool}: {hours:.1f} of {seconds // 3600} card-hours are not known; they are priced {_priced(costs)}"
     if usage.counted and usage.counted.gaps:
         yield (
-            f"{len(usage.counted.gaps)} gaps in the usage counters: what was counted in them is in the growth around them, "
-            "unless the program was restarted there"
+            f"{len(usage.counted.gaps)} gaps in the usage counters: what was counted in them is in the growth "
+            "around them, unless the program was restarted there"
         )
 
 
