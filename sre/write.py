@@ -157,7 +157,7 @@ def _strangers(wanted: Mapping[str, bytes], old: frozenset[str] | None, folder: 
         if _bytes(folder / path) not in (None, wanted[path]):
             yield Finding(
                 str(folder / path),
-                "this file was not written by an earlier run, and it would be overwritten",
+                "this file was not written by `sre generate` or `sre chargeback`, and it would be overwritten",
                 f"What it holds would be lost{reason}.",
                 "Move or remove the file, or name another directory with -o.",
             )

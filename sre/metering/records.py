@@ -6,6 +6,7 @@ found; the rest is summed. What comes out depends on the records alone, not on t
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -225,7 +226,7 @@ def added(a: Use, b: Use) -> Use:
     )
 
 
-def refuse_invalid(counts: Counts, allowed: float) -> list[Finding]:
+def refuse_invalid(counts: Counts, allowed: Decimal) -> list[Finding]:
     """What is said of invalid records; an error where they are more than the share that is allowed."""
     number = sum(counts.invalid.values())
     if not number:
