@@ -21,6 +21,7 @@ _COMMANDS = {
     "baseline": "Keep what is usual of a fleet's replies, so that it does not follow every change.",
     "exporter": "Count usage by team from a gateway's records, and serve it as metrics.",
     "chargeback": "Bill a month: costs to teams, closed to the cent; close, verify, compare and explain it.",
+    "breakeven": "Compare one's own cards with APIs: at which volume and utilisation they get cheaper.",
     "backtest": "Evaluate the alerts over a server's history: firings, flaps, pages per week.",
 }
 """Name -> the line that the help shows; the command itself lies in the module of that name."""
