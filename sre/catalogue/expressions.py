@@ -20,6 +20,7 @@ RECORD_MACROS: Mapping[str, str] = {
     "interval": "30",
     "platform": "platform",
     "declared_claims": "",
+    "burn_in": 'namespace="burn-in"',
 }
 """What a record may ask for as `$name`, with a sample of what the compiler puts there."""
 

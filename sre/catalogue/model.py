@@ -83,8 +83,9 @@ class Record(Entry):
         default=None, description="card: folded to one value a card, with the card's labels beside it"
     )
     by: tuple[LabelName, ...] = Field(default=(), description="labels that are kept beside those of a card")
-    seldom: bool = Field(
-        default=False, description="recorded every two minutes: dear, and nothing that must be known at once"
+    pace: Literal["minute", "seldom"] | None = Field(
+        default=None,
+        description="minute: its samples are counted as minutes; seldom: every two, for what is dear and can wait",
     )
     group: Annotated[Group, LOADED] = "engine"
 

@@ -169,6 +169,7 @@ class Chapter:
             "llm-fleet": True,
             "llm-engine": True,
             "llm-gpu": self.cards,
+            "llm-minute": self.cards,
             "llm-seldom": self.cards,
             "llm-usage": self.usage,
             "llm-baseline": self.baseline,

@@ -17,6 +17,9 @@ from sre.promql import series_read
 # five that a sample lives.
 _SELDOM = 120
 
+MINUTE = 60
+"""Seconds between two samples that are counted as minutes, whatever the pace of the fleet's other rules."""
+
 _STATIC_UNITS = {"info": "info", "seconds": "seconds", "state": "boolean"}
 
 
@@ -54,10 +57,19 @@ def _groups(
         for name in ("engine", "gpu", "usage", "meta")
         if (group := _group(catalogue, name, interval, records, alerts)).rules
     ]
-    recorded = [rule for name, rules in records.items() if catalogue.records[name].seldom for rule in rules]
-    for name, rules in (("llm-seldom", (*recorded, *missing)), ("llm-baseline", tuple(baselines.values()))):
+    paced = {
+        pace: tuple(
+            rule for name, rules in records.items() if catalogue.records[name].pace == pace for rule in rules
+        )
+        for pace in ("minute", "seldom")
+    }
+    for name, seconds, rules in (
+        ("llm-minute", MINUTE, paced["minute"]),
+        ("llm-seldom", max(interval, _SELDOM), (*paced["seldom"], *missing)),
+        ("llm-baseline", max(interval, _SELDOM), tuple(baselines.values())),
+    ):
         if rules:
-            body.append(Group(name, name, max(interval, _SELDOM), rules))
+            body.append(Group(name, name, seconds, rules))
     wanted = frozenset(name for group in body for name in _read(group))
     yield Group("llm-fleet", "llm-fleet", interval, tuple(fleet_rules(fleet, catalogue, wanted)))
     yield from body
@@ -80,7 +92,7 @@ def _group(
     recorded = [
         rule
         for record, rules in records.items()
-        if catalogue.records[record].group == name and not catalogue.records[record].seldom
+        if catalogue.records[record].group == name and catalogue.records[record].pace is None
         for rule in rules
     ]
     alerting: list[AlertRule] = [

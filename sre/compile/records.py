@@ -126,6 +126,7 @@ class Recorder:
             "interval": str(int(self._fleet.evaluation_interval)),
             "platform": PLATFORM,
             "declared_claims": self._declared_claims(),
+            "burn_in": one_of("namespace", self._fleet.burn_in),
         }
 
     def _declared_claims(self) -> str:

@@ -86,6 +86,11 @@ class Fleet(_Part):
         description="cards that exist, by type: those that no pool declares are unallocated",
         examples=[{"h100-sxm-80gb": 16}],
     )
+    burn_in: tuple[Name, ...] = Field(
+        default=("cw-hpc-verification",),
+        min_length=1,
+        description="namespaces in which cards are tested before they are given out: never called idle",
+    )
     runbook_base_url: Url | None = Field(
         default=None, description="an alert's runbook_url is this, a slash and the alert's name"
     )
