@@ -30,6 +30,8 @@ Source = Literal["usage", "prometheus", "both"]
 
 IDLE = "__idle__"
 """The team of idle and wasted time that no policy gives to a team; the platform pays it."""
+PLATFORM = "__platform__"
+"""The team of cost lines that the cost file holds back from the teams (`held: true`)."""
 UNTAGGED = "__untagged__"
 """The team of usage whose records name none."""
 TOKEN_CLASSES = ("uncached_input", "cached_input", "cache_write", "output", "reasoning")
@@ -140,7 +142,7 @@ class Coverage:
 
 @dataclass(frozen=True)
 class Bill:
-    """The bill of one month; ``rows`` are sorted by invoice, line, pool, state, team, model, id.
+    """The bill of one month; ``rows`` are sorted: charge month, invoice, line, kind, pool, state, team, model, id.
 
     ``start`` (inclusive) and ``end`` (exclusive) are the month's boundaries in the finance time zone, as UTC
     instants. ``total`` is the sum of all rows; ``corrections`` the part of it that corrects closed months.

@@ -9,6 +9,7 @@ from collections.abc import Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
 from fractions import Fraction
+from math import lcm
 from typing import Protocol, Self, TypeVar
 
 from sre.finance.currencies import DIGITS
@@ -124,16 +125,27 @@ def split(amount: Money, weights: Mapping[K, int | Decimal | Fraction]) -> dict[
 
     Raises ``ValueError`` where a weight is negative, or where all are zero and the amount is not.
     """
-    if any(weight < 0 for weight in weights.values()):
+    shares = _whole_numbers(weights)
+    if any(share < 0 for share in shares.values()):
         raise ValueError("a weight is negative")
-    shares = {key: Fraction(weight) for key, weight in weights.items()}
-    whole = sum(shares.values(), Fraction(0))
+    whole = sum(shares.values())
     if not whole:
         if amount:
             raise ValueError("nothing has a weight")
         return dict.fromkeys(sorted(shares), amount)
-    exact = {key: amount.minor * share / whole for key, share in shares.items()}
-    return {key: Money(minor, amount.currency) for key, minor in close(exact, amount.minor).items()}
+    sign, size = (1 if amount.minor > 0 else -1), abs(amount.minor)
+    parts = {key: divmod(size * shares[key], whole) for key in sorted(shares)}
+    left = size - sum(part for part, _ in parts.values())
+    # Sorting keeps the order of the keys among equal remainders.
+    lucky = set(sorted(parts, key=lambda key: -parts[key][1])[:left])
+    return {key: Money(sign * (part + (key in lucky)), amount.currency) for key, (part, _) in parts.items()}
+
+
+def _whole_numbers(weights: Mapping[K, int | Decimal | Fraction]) -> dict[K, int]:
+    """The same proportions in whole numbers."""
+    exact = {key: weight if isinstance(weight, int) else Fraction(weight) for key, weight in weights.items()}
+    scale = lcm(*(weight.denominator for weight in exact.values()))
+    return {key: int(weight * scale) for key, weight in exact.items()}
 
 
 def close(exact: Mapping[K, Fraction], whole: int) -> dict[K, int]:
