@@ -21,7 +21,16 @@ from sre.write import Artefact
 
 # An alert may read a series one evaluation late when another group records it: those that read stand before
 # those that write, except where a baseline must be as fresh as what it is compared with.
-_ORDER = ("llm-meta", "llm-baseline", "llm-fleet", "llm-engine", "llm-gpu", "llm-minute", "llm-seldom", "llm-usage")
+_ORDER = (
+    "llm-meta",
+    "llm-baseline",
+    "llm-fleet",
+    "llm-engine",
+    "llm-gpu",
+    "llm-minute",
+    "llm-seldom",
+    "llm-usage",
+)
 
 WARM_UP = 120 + 900
 """Seconds after dawn in which a pool that has just appeared may still look like one that is down.
