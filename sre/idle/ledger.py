@@ -8,6 +8,7 @@ nobody declared is kept apart, so that totals stay cards times hours.
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from sre.fleet import Fleet, Pool
 from sre.idle.models import Types
@@ -208,11 +209,9 @@ class _Settling:
         others = self._holdings[one.seat.uuid, one.seat.mig]
         return any(other is not one and any(other.tally.at(window)) for other in others)
 
-    @property
+    @cached_property
     def _holdings(self) -> dict[tuple[str, str], list[Held]]:
-        if not hasattr(self, "_by_card"):
-            self._by_card = dict(self._observed.by_card())
-        return self._by_card
+        return dict(self._observed.by_card())
 
     def _miss(self, pool: Pool, window: int, parts: int, bound: int) -> None:
         """Nobody saw these cards of the pool: unknown, but for those by which it may be smaller."""
@@ -226,19 +225,22 @@ class _Settling:
 
     def _spare(self, kind: str, room: list[int], free: list[Held]) -> None:
         """Cards beyond all pools: those that are seen, then those that are only declared."""
-        mine = [one for one in free if self._types.of(one) == kind]
+        mine = [self._settled(one, room) for one in free if self._types.of(one) == kind]
         for window, left in enumerate(room):
-            for one in mine:
-                if left and any(one.tally.at(window)):
-                    target = self._cards.setdefault(
-                        one.seat,
-                        Held(one.seat, Tally(len(self._slots)), one.labels, one.signals, one.reasons),
-                    )
-                    left -= self._move(one, target, window, left)
+            left = self._gaps(mine, window, left)
             if left:
                 held = self._nobody(Seat("", "", "", kind), kind)
                 held.tally.add(window, UNALLOCATED, left)
                 held.signals["declared"] += left // WHOLE
+
+    def _settled(self, one: Held, room: list[int]) -> Held:
+        """A card of nobody takes what room there is; what is left of it stays behind."""
+        fresh = Held(one.seat, Tally(len(self._slots)), one.labels, one.signals, one.reasons)
+        target = self._cards.setdefault(one.seat, fresh)
+        for window, left in enumerate(room):
+            if left:
+                room[window] -= self._move(one, target, window, left)
+        return target
 
     def _nobody(self, seat: Seat, name: str) -> Held:
         if name not in self._unseen:

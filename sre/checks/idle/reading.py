@@ -27,6 +27,10 @@ _LOADS = {
 }
 
 
+_SHIFT = 72
+"""Windows between two looks at what a card is measured by."""
+
+
 @dataclass(frozen=True)
 class Reading:
     """What was read. ``looked`` are the minutes of each window in which anything was evaluated."""
