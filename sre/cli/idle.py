@@ -23,7 +23,6 @@ from sre.units import parse_ratio
 
 if TYPE_CHECKING:
     from sre.idle.prices import Prices
-    from sre.idle.report import Report
     from sre.idle.told import Told
     from sre.idle.windows import Window
     from sre.prometheus import Server
@@ -101,7 +100,8 @@ def _asked(
 
     fleet = inputs.fleet
     if not declared_cards(fleet):
-        raise Refused([Finding(str(inputs.source.where(("pools",))), "no cards are declared, by no pool and under no `capacity`",
+        raise Refused([Finding(inputs.source.where(("pools",)),
+                               "no cards are declared, by no pool and under no `capacity`",
                                "totals are declared cards times hours: there would be none",
                                "write `gpus: {type: ..., per_replica: ..., replicas: ...}` in each pool")])  # fmt: skip
     # The last minutes may not have been recorded yet.
@@ -141,14 +141,13 @@ def _limit(text: str | None) -> Fraction | None:
 
 def _told(plan: Plan, server: "Server", asked: _Asked, raw: bool) -> "Told":
     """Raises ``Unreachable``."""
-    from sre.checks.idle.reading import read_context, read_states
+    from sre.checks.idle.reading import read
     from sre.checks.idle.source import source
     from sre.idle.ledger import settle
     from sre.idle.told import tell_of
 
     with progress() as tell, source(plan, server, asked.windows, raw, tell) as found:
-        reading = read_states(plan, found, asked.windows, tell)
-        context = read_context(plan, found, reading, asked.windows, server)
+        reading, context = read(plan, found, asked.windows, server, tell)
     ledger = settle(plan.fleet, reading.observed)
     return tell_of(plan.fleet, ledger, asked.windows, context, asked.prices, reading.findings)
 

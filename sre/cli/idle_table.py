@@ -28,7 +28,10 @@ def show(told: Told, url: str, console: Console | None = None) -> None:
     """To standard output."""
     console = console or Console(highlight=False)
     report = told.report
-    console.print(Text(f"{plain(report.fleet.name)}, {spoken.period(report)}, from {plain(url)}", "bold"), soft_wrap=True)
+    console.print(
+        Text(f"{plain(report.fleet.name)}, {spoken.period(report)}, from {plain(url)}", "bold"),
+        soft_wrap=True,
+    )
     console.print(Text(spoken.headline(report), "bold"), soft_wrap=True)
     for line in (spoken.trend(report), spoken.use(report), spoken.left_out(report)):
         if line:
@@ -63,7 +66,14 @@ def _accounts(kind: str, accounts: tuple[Account, ...], priced: bool) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in (kind, *(("owner",) if kind == "pool" else ())):
         table.add_column(name)
-    for name in ("GPU-hours", "worked", "idle", "idle hours", "unknown", *(("cost of idle",) if priced else ())):
+    for name in (
+        "GPU-hours",
+        "worked",
+        "idle",
+        "idle hours",
+        "unknown",
+        *(("cost of idle",) if priced else ()),
+    ):
         table.add_column(name, justify="right")
     for one in accounts:
         names = [one.name or "(no pool)", *([one.owner] if kind == "pool" else [])]
@@ -83,7 +93,9 @@ def _advise(told: Told, console: Console) -> None:
         return
     console.print(Text("What to do", "bold"))
     for one in told.advice:
-        worth = f"{spoken.hours(one.gpu_hours)} GPU-hours" + (f", {spoken.money(one.saving)}" if one.saving else "")
+        worth = f"{spoken.hours(one.gpu_hours)} GPU-hours" + (
+            f", {spoken.money(one.saving)}" if one.saving else ""
+        )
         console.print(Text(f"  {plain(one.what)} ({worth})"), soft_wrap=True)
         console.print(Text(f"    why: {plain(one.why)}", "dim"), soft_wrap=True)
         console.print(Text(f"    fix: {plain(one.fix)}"), soft_wrap=True)

@@ -1,12 +1,12 @@
 """What to do about what stands still: each saving is what the recorded load would have cost in another way."""
 
 import math
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 from shlex import quote
-from statistics import median
 
 from sre.compile.counted import count, few
 from sre.finance.money import Money, round_money
@@ -97,9 +97,11 @@ class _Adviser:
         return [
             Advice(
                 "consolidate", pool.name,
-                f"{count(needed, 'replica')} of {pool.name} would have carried its peak, {replicas} are declared{named}",
+                f"{count(needed, 'replica')} of {pool.name} would have carried its peak, "
+                f"{replicas} are declared{named}",
                 why,
-                f"take {count(gone, 'replica')} away one by one in a quiet hour, then write `replicas: {needed}` in the fleet file",
+                f"take {count(gone, 'replica')} away one by one in a quiet hour, "
+                f"then write `replicas: {needed}` in the fleet file",
                 hours, saving, tuple(self._scale(pool, needed)),
             )
         ]  # fmt: skip
@@ -217,7 +219,8 @@ class _Adviser:
             card.mig and card.parts[UNKNOWN] for card in self._report.cards if card.pool == pool.name
         )
         fix = (
-            "MIG slices show their work in profiling counters alone: add DCGM_FI_PROF_GR_ENGINE_ACTIVE to the exporter's list"
+            "MIG slices show their work in profiling counters alone: "
+            "add DCGM_FI_PROF_GR_ENGINE_ACTIVE to the exporter's list"
             if slices
             else "see which exporter or engine is silent, and whether the declared cards exist"
         )
@@ -287,9 +290,7 @@ class _Adviser:
             )
 
 
-def _local(window: Window, fleet: Fleet):  # type: ignore[no-untyped-def]
-    from datetime import datetime
-
+def _local(window: Window, fleet: Fleet) -> datetime:
     return datetime.fromtimestamp(window.start, fleet.zone)
 
 

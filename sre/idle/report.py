@@ -17,7 +17,7 @@ from sre.idle.ledger import Ledger
 from sre.idle.loads import Before, Context
 from sre.idle.observed import Held
 from sre.idle.prices import Prices
-from sre.idle.states import BUSY, IDLE, PER_HOUR, STATES, UNDERUSED, hours, idle_share
+from sre.idle.states import BUSY, IDLE, PER_HOUR, STATES, UNDERUSED, Tally, hours, idle_share
 from sre.idle.windows import Calendar, Window
 
 PLATFORM = "platform"
@@ -155,7 +155,7 @@ class _Making:
         for held in self._entries:
             reasons.update(held.reasons)
             evidence.update(held.signals)
-        (total,) = self._table(sums, lambda held: "", costs, money) or (_nothing(),)
+        (total,) = self._table(sums, lambda _held: "", costs, money) or (_nothing(),)
         return Report(
             self._fleet,
             datetime.fromtimestamp(self._windows[0].start, self._fleet.zone),
@@ -279,16 +279,17 @@ class _Making:
             seat = held.seat
             together[seat.uuid, seat.mig, seat.pool, "" if seat.uuid else seat.replica].append(held)
         for (uuid, mig, pool, _), parts in together.items():
-            first, tally = parts[0], parts[0].tally
+            first, tally = parts[0], Tally(len(self._windows))
             signals = sum((held.signals for held in parts), Counter[str]())
-            for other in parts[1:]:
-                tally.include(other.tally)
+            for held in parts:
+                tally.include(held.tally)
             if not any(tally.cells):
                 continue
             labels = {name: value for held in parts for name, value in held.labels.items()}
             yield CardLine(
                 uuid, mig, pool, self._owner(first), self._kind(first), labels.get("host", ""), labels.get("gpu", ""),
-                labels.get("gpu_model", ""), tuple(tally.sums()), self._signal(uuid, mig, signals), _course(tally.cells),
+                labels.get("gpu_model", ""), tuple(tally.sums()), self._signal(uuid, mig, signals),
+                _course(tally.cells),
             )  # fmt: skip
 
     def _signal(self, uuid: str, mig: str, signals: Counter[str]) -> str:

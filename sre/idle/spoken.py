@@ -51,10 +51,13 @@ def headline(report: Report) -> str:
     """One sentence: how much stood still, and what it cost."""
     total = report.total
     cost = f" and cost {money(report.cost)}" if report.cost is not None else ""
-    bill = f", {share(_of(report.cost, report.bill))} of what all cards cost" if report.cost and report.bill else ""
-    return (
-        f"{hours(total.idle_hours)} of {hours(total.hours['total'])} GPU-hours ({share(total.idle)}) stood idle{cost}{bill}."
+    bill = (
+        f", {share(_of(report.cost, report.bill))} of what all cards cost"
+        if report.cost and report.bill
+        else ""
     )
+    of = f"{hours(total.idle_hours)} of {hours(total.hours['total'])} GPU-hours ({share(total.idle)})"
+    return f"{of} stood idle{cost}{bill}."
 
 
 def trend(report: Report) -> str:

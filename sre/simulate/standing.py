@@ -1,7 +1,8 @@
 """Cards that work and stand still by a known plan, minute by minute: the truth that the idle report is measured by.
 
-Cheap on purpose: no queue is simulated and no batch. Each card has a course of true states, and shows what an exporter and
-an engine show of such a state, with everything that goes wrong with telemetry. Pure: the same seed gives the same samples.
+Cheap on purpose: no queue is simulated and no batch. Each card has a course of true states, and shows what an exporter
+and an engine show of such a state, with everything that goes wrong with telemetry. Pure: the same seed gives the same
+samples.
 """
 
 from collections.abc import Callable, Iterator, Mapping
@@ -73,7 +74,14 @@ def fleet() -> dict[str, object]:
 
     def pool(name: str, kind: str, each: int, replicas: int, **more: object) -> dict[str, object]:
         gpus = {"type": kind, "per_replica": each, "replicas": replicas}
-        return {"name": name, "engine": engine, "owner": f"team-{name}", "gpus": gpus, "memory_budget": 0.9, **more}
+        return {
+            "name": name,
+            "engine": engine,
+            "owner": f"team-{name}",
+            "gpus": gpus,
+            "memory_budget": 0.9,
+            **more,
+        }
 
     return {
         "version": 1,
@@ -136,8 +144,8 @@ class _Staging:
         for card in range(cards):
             node = len(self._cards)
             self._cards.append(
-                Card(f"GPU-{pool}-{number}-{card}", replica.name, model=model, node=node, profiled=profiled, copies=copies,
-                     shared=shared, truth=list(states), shown=list(states))
+                Card(f"GPU-{pool}-{number}-{card}", replica.name, model=model, node=node, profiled=profiled,
+                     copies=copies, shared=shared, truth=list(states), shown=list(states))
             )  # fmt: skip
 
     def _slice(self, number: int) -> None:
@@ -167,10 +175,20 @@ class _Staging:
         for number in range(3):
             self._card(f"GPU-spare-{number}", [FREE] * self._minutes, model="NVIDIA L40S")
 
-    def _card(self, uuid: str, states: list[str], holder: str = "", namespace: str = "", model: str = "") -> None:
+    def _card(
+        self, uuid: str, states: list[str], holder: str = "", namespace: str = "", model: str = ""
+    ) -> None:
         model = model or "NVIDIA H100 80GB HBM3"
         self._cards.append(
-            Card(uuid, holder, namespace, model=model, node=len(self._cards), truth=list(states), shown=list(states))
+            Card(
+                uuid,
+                holder,
+                namespace,
+                model=model,
+                node=len(self._cards),
+                truth=list(states),
+                shown=list(states),
+            )
         )
 
     def _course(self, course: "_Course", name: str) -> list[str]:
@@ -188,7 +206,7 @@ class _Staging:
 
     def _troubles(self) -> None:
         day = DAY // MINUTE
-        for index in range(0, self._minutes // day):
+        for index in range(self._minutes // day):
             base, random = index * day, _random(self._seed, "trouble", index)
             self._silent_exporter(base + random.randrange(day - 200), 3)
             self._restart(self._replicas[index % 3], base + random.randrange(200, day - 400))
@@ -198,7 +216,7 @@ class _Staging:
                 self._swap(base + 600)
 
     def _silent_exporter(self, at: int, minutes: int) -> None:
-        """A gap of scrapes of every exporter: engines go on telling; who has none is unknown from the third minute on."""
+        """A gap of scrapes of every exporter: engines go on telling; who has none is unknown after two minutes."""
         for card in self._cards:
             for minute in range(at, min(at + minutes, self._minutes)):
                 card.shown[minute] = "silent"
@@ -253,17 +271,24 @@ class _Staging:
             "DCGM_FI_DEV_GPU_TEMP": [40 + 30 * value for value in activity],
             "DCGM_FI_DEV_FB_USED": [value * _CARD_MIB for value in memory],
             "DCGM_FI_DEV_FB_FREE": [(1 - value) * _CARD_MIB for value in memory],
-            "DCGM_FI_DEV_POWER_USAGE": [_IDLE_WATTS + (_BUSY_WATTS - _IDLE_WATTS) * value for value in activity],
+            "DCGM_FI_DEV_POWER_USAGE": [
+                _IDLE_WATTS + (_BUSY_WATTS - _IDLE_WATTS) * value for value in activity
+            ],
         }
         if card.measured and card.profiled:
             values["DCGM_FI_PROF_GR_ENGINE_ACTIVE"] = list(activity)
         if card.measured and not card.mig:
             # A kernel was resident: of a little work it makes much.
-            values["DCGM_FI_DEV_GPU_UTIL"] = [float(round(100 * min(1.0, value * (1 if value < 0.15 else 1.4)))) for value in activity]
+            values["DCGM_FI_DEV_GPU_UTIL"] = [
+                float(round(100 * min(1.0, value * (1 if value < 0.15 else 1.4)))) for value in activity
+            ]
         for name, samples in values.items():
             shown = [value if seen else None for value, seen in zip(samples, there, strict=True)]
             if name == "DCGM_FI_DEV_FB_USED":
-                shown = [SENTINEL if value is not None and minute % 977 == 5 else value for minute, value in enumerate(shown)]
+                shown = [
+                    SENTINEL if value is not None and minute % 977 == 5 else value
+                    for minute, value in enumerate(shown)
+                ]
             for labels in _labels(card, copy):
                 yield {"__name__": name, **labels}, shown
 
@@ -276,18 +301,32 @@ def _office(second: int, random: Random) -> tuple[str, int]:
     """Busy by day, underused in the evening, idle at night and on weekends but for a request now and then."""
     hour, weekday = second % DAY // HOUR, (second // DAY + 3) % 7
     if weekday < 5 and 8 <= hour < 18:
-        return (BUSY, random.randrange(20, 120)) if random.random() < 0.85 else (LOADED, random.randrange(10, 40))
+        return (
+            (BUSY, random.randrange(20, 120))
+            if random.random() < 0.85
+            else (LOADED, random.randrange(10, 40))
+        )
     if hour in range(18, 23):
-        return (UNDERUSED, random.randrange(20, 90)) if random.random() < 0.5 else (LOADED, random.randrange(30, 120))
-    return (UNDERUSED, random.randrange(5, 15)) if random.random() < 0.1 else (LOADED, random.randrange(60, 240))
+        return (
+            (UNDERUSED, random.randrange(20, 90))
+            if random.random() < 0.5
+            else (LOADED, random.randrange(30, 120))
+        )
+    return (
+        (UNDERUSED, random.randrange(5, 15)) if random.random() < 0.1 else (LOADED, random.randrange(60, 240))
+    )
 
 
 def _rare(_second: int, random: Random) -> tuple[str, int]:
-    return (UNDERUSED, random.randrange(5, 30)) if random.random() < 0.3 else (LOADED, random.randrange(60, 300))
+    return (
+        (UNDERUSED, random.randrange(5, 30)) if random.random() < 0.3 else (LOADED, random.randrange(60, 300))
+    )
 
 
 def _nightly(second: int, random: Random) -> tuple[str, int]:
-    return (BUSY, random.randrange(60, 120)) if second % DAY // HOUR < 5 else (LOADED, random.randrange(30, 90))
+    return (
+        (BUSY, random.randrange(60, 120)) if second % DAY // HOUR < 5 else (LOADED, random.randrange(30, 90))
+    )
 
 
 def _random(*parts: object) -> Random:
@@ -306,11 +345,15 @@ def _memory(state: str) -> float:
 
 def _labels(card: Card, copy: int) -> Iterator[dict[str, str]]:
     own = {
-        "job": "dcgm", "instance": f"10.1.{copy}.{card.node}:9400", "namespace": "gpu-operator", "pod": f"dcgm-{copy}-{card.node}",
-        "UUID": card.uuid, "gpu": "0", "modelName": card.model, "Hostname": f"node-{card.node}",
+        "job": "dcgm", "instance": f"10.1.{copy}.{card.node}:9400", "namespace": "gpu-operator",
+        "pod": f"dcgm-{copy}-{card.node}", "UUID": card.uuid, "gpu": "0", "modelName": card.model, "Hostname": f"node-{card.node}",
     }  # fmt: skip
     own |= {"GPU_I_ID": card.mig, "GPU_I_PROFILE": "3g.40gb"} if card.mig else {}
-    holder = {"exported_namespace": card.namespace, "exported_pod": card.replica} if card.replica and not copy else {}
+    holder = (
+        {"exported_namespace": card.namespace, "exported_pod": card.replica}
+        if card.replica and not copy
+        else {}
+    )
     if card.shared:
         yield own
         yield {**own, "exported_namespace": "research", "exported_pod": "notebook-9"}
@@ -322,7 +365,9 @@ def _engine_series(replica: Replica) -> Iterator[tuple[dict[str, str], list[Valu
     engine = {**own, "engine": "0", "model_name": replica.pool}
     yield {"__name__": "up", **own}, list(replica.up)
     answered = [bool(up) for up in replica.up]
-    running: list[Value] = [float(3 * busy) if up else None for busy, up in zip(replica.traffic, answered, strict=True)]
+    running: list[Value] = [
+        float(3 * busy) if up else None for busy, up in zip(replica.traffic, answered, strict=True)
+    ]
     yield {"__name__": "vllm:num_requests_running", **engine}, running
     yield {"__name__": "vllm:num_requests_waiting", **engine}, [0.0 if up else None for up in answered]
     for name, pace in (("vllm:generation_tokens_total", 4000.0), ("vllm:prompt_tokens_total", 9000.0)):

@@ -1,14 +1,14 @@
 """Samples counted by window, in pages that fit a server's limits.
 
-A window is half-open, [start, end). Prometheus 2 counts samples on both ends of a range, 3.x leaves the first out: so the
-range begins and ends between two samples, where no server can find one. Samples lie a minute apart, at a phase that the
-rule group has for as long as its name.
+A window is half-open, [start, end). Prometheus 2 counts samples on both ends of a range, 3.x leaves the first out: so
+the range begins and ends between two samples, where no server can find one. Samples lie a minute apart, at a phase that
+the rule group has for as long as its name.
 """
 
 import re
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from concurrent.futures import ThreadPoolExecutor
 
 from sre.answers import Series
 from sre.findings import Finding, Unreachable
@@ -22,7 +22,6 @@ _POINTS, _SECONDS = 700_000, 12.0
 _TOO_MUCH = re.compile(
     r"too many samples|exceeded maximum resolution|larger than|not answer in full|maximum .*limit|gave up"
 )
-_SHORTEST = 1
 
 
 def counted(
@@ -35,29 +34,54 @@ def counted(
 ) -> Iterator[tuple[int, int, tuple[Series, ...]]]:
     """(number of the first window, seconds of a window, answer) page by page.
 
-    ``expr`` makes the question from the range that one window is, such as `[1h]`; ``phase`` is when in its minute a sample
-    lies, in milliseconds. A page that the server finds too large is asked for in halves. Raises ``Unreachable``, with
+    ``expr`` makes the question from the range that one window is, such as `[1h]`; ``phase`` is when in its minute a
+    sample lies, in milliseconds. A page that the server finds too large is asked for in halves. Raises ``Unreachable``, with
     how far the answers had come.
     """
-    done, length = 0, _FIRST
-    for run in runs(windows):
-        at = 0
-        while at < len(run):
-            page = run[at : at + length]
-            began = clock()
+    with ThreadPoolExecutor(1) as ahead:
+        pages = _Pages(server, expr, windows, phase, clock)
+        # The next page is asked for while this one is taken in: server and reader work side by side.
+        coming = ahead.submit(pages.next)
+        while page := coming.result():
+            coming = ahead.submit(pages.next)
+            tell(page[0] + len(page[3]))
+            yield page[:3]
+
+
+class _Pages:
+    """One page after the other; each as long as the one before it allows."""
+
+    def __init__(
+        self, server: Server, expr: Callable[[str], str], windows: tuple[Window, ...], phase: int,
+        clock: Callable[[], float],
+    ) -> None:  # fmt: skip
+        self._server, self._expr, self._phase, self._clock = server, expr, phase, clock
+        self._runs, self._of = list(runs(windows)), len(windows)
+        self._done, self._length = 0, _FIRST
+
+    def next(self) -> tuple[int, int, tuple[Series, ...], tuple[Window, ...]] | None:
+        """Number of its first window, seconds of each, the answer, its windows; None behind the last."""
+        while self._runs:
+            run = self._runs[0]
+            page, began = run[: self._length], self._clock()
             try:
-                found = _asked(server, expr, page, phase)
+                found = _asked(self._server, self._expr, page, self._phase)
             except Unreachable as error:
-                if len(page) > _SHORTEST and _too_much(error):
-                    length = len(page) // 2
+                if len(page) > 1 and _too_much(error):
+                    self._length = len(page) // 2
                     continue
-                raise _so_far(error, done, len(windows)) from None
-            yield done, page[0].minutes * MINUTE, found
-            at, done = at + len(page), done + len(page)
-            tell(done)
-            points, seconds = sum(len(one.points) for one in found), max(clock() - began, 0.001)
-            fits = min(_POINTS / max(points, 1), _SECONDS / seconds, 8.0)
-            length = max(_SHORTEST, min(_LONGEST, int(len(page) * fits)))
+                raise _so_far(error, self._done, self._of) from None
+            first, self._done = self._done, self._done + len(page)
+            self._runs[:1] = [run[len(page) :]] if len(page) < len(run) else []
+            self._length = _fitting(len(page), found, self._clock() - began)
+            return first, page[0].minutes * MINUTE, found, page
+        return None
+
+
+def _fitting(length: int, found: tuple[Series, ...], seconds: float) -> int:
+    points = sum(len(one.points) for one in found)
+    fits = min(_POINTS / max(points, 1), _SECONDS / max(seconds, 0.001), 8.0)
+    return max(1, min(_LONGEST, int(length * fits)))
 
 
 def _asked(
@@ -88,4 +112,4 @@ def _so_far(error: Unreachable, done: int, of: int) -> Unreachable:
         "a report of a part would be a smaller number without a word: none is made",
         "run it again when the server is well, or for a shorter --since",
     )
-    return Unreachable([*(replace(one) for one in error.findings), more])
+    return Unreachable([*error.findings, more])

@@ -1,6 +1,7 @@
 """Everything that the idle report is made of, asked of one source."""
 
 from collections.abc import Callable, Iterator, Mapping
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from statistics import median
 
@@ -100,13 +101,17 @@ def _gaps(source: Source, looked: tuple[int, ...], windows: tuple[Window, ...]) 
     )  # fmt: skip
 
 
-def read_context(
-    plan: Plan, source: Source, reading: Reading, windows: tuple[Window, ...], fleet_server: Server
-) -> Context:
-    """Loads of the pools, the period before, and what the cards were measured by. Raises ``Unreachable``."""
-    loads = _loads(plan.fleet, source, reading.observed, windows)
-    before = _before(source, windows) if source.recorded else None
-    return Context(loads, before, _signals(plan, fleet_server, windows))
+def read(
+    plan: Plan, source: Source, windows: tuple[Window, ...], fleet_server: Server, tell: Tell
+) -> tuple[Reading, Context]:
+    """The states; loads of the pools, the period before, what the cards were measured by. Raises ``Unreachable``."""
+    with ThreadPoolExecutor(1) as beside:
+        # A long scan that nothing waits for.
+        before = beside.submit(_before, source, windows) if source.recorded else None
+        reading = read_states(plan, source, windows, tell)
+        loads = _loads(plan.fleet, source, reading.observed, windows)
+        signals = _signals(plan, fleet_server, windows)
+        return reading, Context(loads, before.result() if before else None, signals)
 
 
 def _loads(
@@ -114,9 +119,7 @@ def _loads(
 ) -> dict[str, PoolLoad]:
     found = {name: dict[str, list[float | None]]() for name in (pool.name for pool in fleet.pools)}
     for key, expr in _LOADS.items():
-        for first, step, answer in counted(
-            source.server, lambda span, e=expr: e.replace("{range}", span), windows, source.phase
-        ):  # type: ignore[misc]
+        for first, step, answer in counted(source.server, _spanned(expr), windows, source.phase):
             for one in answer:
                 if (pool := one.labels.get("pool", "")) in found:
                     values = found[pool].setdefault(key, [None] * len(windows))
@@ -126,6 +129,10 @@ def _loads(
     return {
         pool: _load(values, cards.get(pool, []), windows, starts.get(pool)) for pool, values in found.items()
     }
+
+
+def _spanned(expr: str) -> Callable[[str], str]:
+    return lambda span: expr.replace("{range}", span)
 
 
 def _load(
@@ -182,9 +189,7 @@ def _before(source: Source, windows: tuple[Window, ...]) -> Before:
     idle = recorded = 0
     names = {STATES[state] for state in IDLE}
     question = f"sum by (state) (count_over_time({STATE}{{range}}))"
-    for _, _, answer in counted(
-        source.server, lambda span: question.replace("{range}", span), earlier, source.phase
-    ):
+    for _, _, answer in counted(source.server, _spanned(question), earlier, source.phase):
         for one in answer:
             minutes = sum(round(value) for _, value in one.points)
             recorded += minutes

@@ -1,4 +1,4 @@
-"""Who holds the states of a period: the fleet's own server, or one of ours that evaluates the same rules over its raw series."""
+"""Who holds the states of a period: the fleet's server, or one of ours that evaluates its rules over raw series."""
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -43,7 +43,7 @@ def source(
 ) -> Iterator[Source]:
     """For the block; ``raw`` lets nothing count as recorded. Raises ``Unreachable``, ``Refused``."""
     period = Period(windows[0].start * 1000, windows[-1].end * 1000)
-    if not raw and _recorded(plan, server, period):
+    if not raw and _recorded(server, period):
         moments = [period.end - 60_000, (period.start + period.end) // 2, period.start + 60_000]
         at = phase(server, f'{{__name__="{MINUTE_STATE}"}}', 60_000, moments)
         yield Source(server, at or 0, recorded=True, findings=tuple(_other(plan, server)))
@@ -66,7 +66,7 @@ def source(
         )
 
 
-def _recorded(plan: Plan, server: Server, period: Period) -> bool:
+def _recorded(server: Server, period: Period) -> bool:
     """Whether the server holds states of nearly all of the time in which it scraped anything."""
     end, hours = period.end / 1000, max(1, (period.end - period.start) // 3_600_000)
     counts = {}

@@ -2,6 +2,7 @@
 
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from datetime import datetime
 from decimal import Decimal
 from importlib import resources
 from typing import Any
@@ -22,7 +23,10 @@ def page(told: Told) -> str:
     from jinja2 import Environment, StrictUndefined
 
     files = resources.files(__package__)
-    environment = Environment(autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["sentence"] = lambda text: f"{text[:1].upper()}{text[1:]}."
     template = environment.from_string(files.joinpath("page.html.j2").read_text("utf-8"))
     report = told.report
     return template.render(
@@ -53,16 +57,14 @@ def data(report: Report) -> dict[str, Any]:
             f"{_local(report, window.start):%a %Y-%m-%d %H:%M}" for window in report.windows[::together]
         ],
         "rows": [
-            [card.uuid, card.mig, pools[card.pool], types[card.kind], card.host, card.gpu, signals[card.signal], _tenths(card),
-             _course(card.course, together)]
+            [card.uuid, card.mig, pools[card.pool], types[card.kind], card.host, card.gpu, signals[card.signal],
+             _tenths(card), _course(card.course, together)]
             for card in cards
         ],
     }  # fmt: skip
 
 
-def _local(report: Report, second: int):  # type: ignore[no-untyped-def]
-    from datetime import datetime
-
+def _local(report: Report, second: int) -> datetime:
     return datetime.fromtimestamp(second, report.fleet.zone)
 
 
