@@ -40,8 +40,11 @@ def write_raw(writer: Writer, replicas: int, read: dict[str, list[Window]], begi
 def write_recorded(writer: Writer, plan: Plan, read: dict[str, list[Window]], at: int) -> None:
     """The history of every recorded series, with the value that its rule gives at one moment."""
     server = Server(writer.url, writer.session)
-    for rule in ordered([r for group in plan.groups for r in group.rules if isinstance(r, RecordRule)]):
-        seconds, known = instants([*read.get(rule.record, ()), (0, 0)], STEP), dict[float, bytes]()
+    records = [(r, g.interval) for g in plan.groups for r in g.rules if isinstance(r, RecordRule)]
+    often = {rule.record: interval for rule, interval in records}
+    for rule in ordered([rule for rule, _ in records]):
+        seconds = instants([*read.get(rule.record, ()), (0, 0)], often[rule.record])
+        known = dict[float, bytes]()
         for sample in answered(server, rule.expr, at):
             if sample.value not in known:
                 known[sample.value] = encode((at + s, exposed.Curve(sample.value).at(s)) for s in seconds)

@@ -73,9 +73,9 @@ class Slip:
 
 SLIPS = (
     Slip(
-        "another quantile", "engine", "quantile(0.95, pool_le:ttft", "quantile(0.5, pool_le:ttft", "latency"
+        "another quantile", "latency", "quantile(0.95, pool_le:ttft", "quantile(0.5, pool_le:ttft", "latency"
     ),
-    Slip("nobody counts events", "engine", ">= on (pool) pool:minimum_events:threshold", ">= 0", "latency"),
+    Slip("nobody counts events", "latency", ">= on (pool) pool:minimum_events:threshold", ">= 0", "latency"),
     Slip("at the limit", "gpu", "gpu:temperature:celsius > on", "gpu:temperature:celsius >= on", "hardware"),
     Slip(
         "a metric's former name",
@@ -86,8 +86,8 @@ SLIPS = (
     ),
     Slip("a share without its unit", "engine", "$value | humanizePercentage", "$value", "availability"),
     Slip("another label names the replica", "engine", "$labels.pod", "$labels.instance", "availability"),
-    Slip("a link with another variable", "engine", "?var-pool=", "?var-model=", "latency"),
-    Slip("a ticket for a page", "engine", "severity: page", "severity: ticket", "latency"),
+    Slip("a link with another variable", "latency", "?var-pool=", "?var-model=", "latency"),
+    Slip("a ticket for a page", "latency", "severity: page", "severity: ticket", "latency"),
     Slip("patience beyond the promise", "engine", "for: 1m", "for: 15m", "availability"),
     Slip("telemetry that nobody misses", "meta", "for: 8m", "for: 1h", "meta"),
     Slip("a label lost on the way", "engine", "group_left (team)", "group_left ()", "saturation"),

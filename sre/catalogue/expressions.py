@@ -17,7 +17,6 @@ RECORD_MACROS: Mapping[str, str] = {
     "joined": "pool",
     "owner": "pool, pod",
     "rank": "instance",
-    "interval": "30",
     "platform": "platform",
     "declared_claims": "",
     "burn_in": 'namespace="burn-in"',

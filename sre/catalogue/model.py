@@ -32,7 +32,7 @@ from sre.source import show
 
 Severity = Literal["page", "ticket", "info", "none"]
 Level = Literal["pool", "replica", "gpu", "host", "model", "fleet"]
-Group = Literal["engine", "gpu", "usage", "meta"]
+Group = Literal["engine", "latency", "gpu", "state", "usage", "meta"]
 GROUPS: tuple[str, ...] = get_args(Group)
 """Rule groups, each evaluated in order; a record's is named by its file."""
 
@@ -83,9 +83,8 @@ class Record(Entry):
         default=None, description="card: folded to one value a card, with the card's labels beside it"
     )
     by: tuple[LabelName, ...] = Field(default=(), description="labels that are kept beside those of a card")
-    pace: Literal["minute", "seldom"] | None = Field(
-        default=None,
-        description="minute: its samples are counted as minutes; seldom: every two, for what is dear and can wait",
+    seldom: bool = Field(
+        default=False, description="recorded every two minutes: dear, and nothing that must be known at once"
     )
     group: Annotated[Group, LOADED] = "engine"
 

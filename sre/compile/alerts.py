@@ -8,6 +8,7 @@ from sre.compile import text
 from sre.compile.coverage import Coverage, Sight, State, best
 from sre.compile.expansion import fill
 from sre.compile.identity import Identity
+from sre.compile.pace import group_pace
 from sre.compile.plan import AlertRule, PlannedAlert
 from sre.compile.thresholds import comparison
 from sre.compile.thresholds import series as threshold_series
@@ -178,7 +179,7 @@ class Planner:
 
 def patience(alert: Alert, fleet: Fleet) -> int:
     """Seconds of `for`: at least two evaluations, or one odd sample would be enough to fire."""
-    return max(alert.for_, 2 * int(fleet.evaluation_interval)) if alert.for_ else 0
+    return max(alert.for_, 2 * group_pace(alert.group, int(fleet.evaluation_interval))) if alert.for_ else 0
 
 
 def _reasons(overall: Sight, pools: dict[str, Sight]) -> tuple[str, ...]:

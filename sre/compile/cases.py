@@ -168,9 +168,10 @@ class Chapter:
         wanted = {
             "llm-fleet": True,
             "llm-engine": True,
+            "llm-latency": True,
             "llm-gpu": self.cards,
-            "llm-minute": self.cards,
-            "llm-seldom": self.cards,
+            "llm-state": self.cards,
+            "llm-seldom": True,
             "llm-usage": self.usage,
             "llm-baseline": self.baseline,
         }

@@ -6,7 +6,7 @@ from sre.catalogue import references
 from sre.catalogue.bindings import Binding
 from sre.catalogue.model import Catalogue, Signal
 from sre.compile.coverage import Coverage, State
-from sre.compile.expansion import Exposure
+from sre.compile.expansion import CARD, Exposure
 from sre.compile.plan import PlannedAlert, RecordRule
 from sre.fleet import Fleet, Pool
 from sre.fleet.values import release
@@ -23,8 +23,13 @@ def missing_rules(
     alerts: tuple[PlannedAlert, ...],
     engines: list[Exposure],
     cards: Exposure | None,
+    place: tuple[str, ...],
 ) -> Iterator[RecordRule]:
-    """`pool_signal:missing:state{pool, signal}` is 1 where a pool serves and the signal has no data."""
+    """`pool_signal:missing:state{pool, signal}` is 1 where a pool serves and the signal has no data.
+
+    ``cards`` have the labels of their ``place`` on; where the fleet file gives cards to a pool, places say nothing.
+    """
+    declared = any(pool.gpus and pool.gpus.match for pool in fleet.pools)
     for name in sorted(_read(catalogue, alerts)):
         signal = catalogue.signals[name]
         if name == "up" or signal.lazy:
@@ -44,10 +49,9 @@ def missing_rules(
             and name in cards.binding.signals
             and coverage.signal(name, fleet.pools[0]).state is State.LIVE
         ):
-            yield _rule(
-                name,
-                _card_expr(cards.expand_late(f"group by (uuid, mig) (last_over_time(@{sample}[{_WINDOW}]))")),
-            )
+            by = CARD if declared or name == "gpu_present" else place
+            shown = cards.expand(f"group by ({', '.join(by)}) (last_over_time(@{sample}[{_WINDOW}]))")
+            yield _rule(name, _card_expr(shown, by))
 
 
 def _expected(signal: Signal, pool: Pool, binding: Binding, coverage: Coverage) -> bool:
@@ -67,12 +71,14 @@ def _engine_expr(raw: str, pools: list[str]) -> str:
     return f"{serving} unless on (pool) {raw}"
 
 
-def _card_expr(raw: str) -> str:
+def _card_expr(raw: str, by: tuple[str, ...]) -> str:
     # A pool that serves on declared cards, of which not one sends the signal: the exporter is silent, joins no
-    # pod, or lacks it.
+    # pod, or lacks it. One signal is asked for card by card; that another comes from the pods or hosts of the pool is
+    # told from a few series, where ten thousand cards would be joined once for each signal.
+    pools = 'gpu:card:info{pool!=""}' if by is CARD else "replica:place:info"
     return (
         f'(group by (pool) (replica:up:state == 1) and on (pool) pool:fleet:info{{gpu_type!=""}}) unless on (pool) '
-        f'group by (pool) (gpu:card:info{{pool!=""}} and on (uuid, mig) {raw})'
+        f"group by (pool) ({pools} and on ({', '.join(by)}) {raw})"
     )
 
 

@@ -8,17 +8,11 @@ from sre.catalogue.model import Catalogue, Record
 from sre.compile.alerts import Planner
 from sre.compile.coverage import Coverage
 from sre.compile.missing import missing_rules
+from sre.compile.pace import SELDOM, group_pace
 from sre.compile.plan import AlertRule, Group, Plan, PlannedAlert, RecordRule
 from sre.compile.records import Recorder, fleet_rules
 from sre.fleet import Fleet
 from sre.promql import series_read
-
-# The dearest rules, over a day or over every card, and none that a page waits for: every two minutes, well inside the
-# five that a sample lives.
-_SELDOM = 120
-
-MINUTE = 60
-"""Seconds between two samples that are counted as minutes, whatever the pace of the fleet's other rules."""
 
 _STATIC_UNITS = {"info": "info", "seconds": "seconds", "state": "boolean"}
 
@@ -29,7 +23,17 @@ def make_plan(fleet: Fleet, catalogue: Catalogue, listed: frozenset[str] | None 
     recorder, planner = Recorder(fleet, catalogue, coverage), Planner(fleet, catalogue, coverage)
     alerts = tuple(planner.plan(alert) for alert in catalogue.alerts.values())
     records, baselines = recorder.rules(), recorder.baselines()
-    missing = tuple(missing_rules(fleet, catalogue, coverage, alerts, recorder.engines, recorder.cards))
+    missing = tuple(
+        missing_rules(
+            fleet,
+            catalogue,
+            coverage,
+            alerts,
+            recorder.engines,
+            recorder.placed_cards,
+            recorder.identity.place,
+        )
+    )
     groups = tuple(_groups(fleet, catalogue, records, baselines, missing, alerts))
     names = {rule.record for group in groups for rule in group.rules if isinstance(rule, RecordRule)}
     return Plan(
@@ -54,22 +58,13 @@ def _groups(
     interval = int(fleet.evaluation_interval)
     body = [
         group
-        for name in ("engine", "gpu", "usage", "meta")
-        if (group := _group(catalogue, name, interval, records, alerts)).rules
+        for name in ("engine", "latency", "gpu", "state", "usage", "meta")
+        if (group := _group(catalogue, name, group_pace(name, interval), records, alerts)).rules
     ]
-    paced = {
-        pace: tuple(
-            rule for name, rules in records.items() if catalogue.records[name].pace == pace for rule in rules
-        )
-        for pace in ("minute", "seldom")
-    }
-    for name, seconds, rules in (
-        ("llm-minute", MINUTE, paced["minute"]),
-        ("llm-seldom", max(interval, _SELDOM), (*paced["seldom"], *missing)),
-        ("llm-baseline", max(interval, _SELDOM), tuple(baselines.values())),
-    ):
+    recorded = [rule for name, rules in records.items() if catalogue.records[name].seldom for rule in rules]
+    for name, rules in (("llm-seldom", (*recorded, *missing)), ("llm-baseline", tuple(baselines.values()))):
         if rules:
-            body.append(Group(name, name, seconds, rules))
+            body.append(Group(name, name, max(interval, SELDOM), rules))
     wanted = frozenset(name for group in body for name in _read(group))
     yield Group("llm-fleet", "llm-fleet", interval, tuple(fleet_rules(fleet, catalogue, wanted)))
     yield from body
@@ -92,7 +87,7 @@ def _group(
     recorded = [
         rule
         for record, rules in records.items()
-        if catalogue.records[record].group == name and catalogue.records[record].pace is None
+        if catalogue.records[record].group == name and not catalogue.records[record].seldom
         for rule in rules
     ]
     alerting: list[AlertRule] = [

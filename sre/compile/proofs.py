@@ -26,8 +26,9 @@ _ORDER = (
     "llm-baseline",
     "llm-fleet",
     "llm-engine",
+    "llm-latency",
     "llm-gpu",
-    "llm-minute",
+    "llm-state",
     "llm-seldom",
     "llm-usage",
 )

@@ -13,6 +13,7 @@ from sre.compile import hours
 from sre.compile.coverage import Coverage, State
 from sre.compile.expansion import CARD, Exposure, Rename
 from sre.compile.identity import HOST_OF_INSTANCE, Identity
+from sre.compile.pace import pace
 from sre.compile.plan import RecordRule
 from sre.compile.thresholds import series as threshold_series
 from sre.compile.thresholds import values
@@ -33,7 +34,7 @@ class Recorder:
 
     def __init__(self, fleet: Fleet, catalogue: Catalogue, coverage: Coverage) -> None:
         self._fleet, self._catalogue, self._coverage = fleet, catalogue, coverage
-        self.identity = Identity.of(fleet)
+        self.identity, self._interval = Identity.of(fleet), int(fleet.evaluation_interval)
         self.engines = [
             engine_exposure(fleet, kind, catalogue.engines[kind], self.identity)
             for kind in sorted({pool.engine.kind for pool in fleet.pools})
@@ -41,7 +42,7 @@ class Recorder:
         exporter = fleet.gpu_exporter
         gpus = catalogue.gpus[exporter.kind] if exporter else None
         self.cards = gpu_exposure(gpus, ()) if gpus else None
-        self._placed_cards = gpu_exposure(gpus, place_renames(fleet, gpus, self.identity)) if gpus else None
+        self.placed_cards = gpu_exposure(gpus, place_renames(fleet, gpus, self.identity)) if gpus else None
         self._usage = (
             [
                 Exposure(binding, all_of({"job": fleet.usage_exporter.job}))
@@ -58,7 +59,7 @@ class Recorder:
 
     def baselines(self) -> dict[str, RecordRule]:
         return {
-            to: RecordRule(to, baseline_expr(name, int(self._fleet.evaluation_interval)), {})
+            to: RecordRule(to, baseline_expr(name, pace(self._catalogue.records[name], self._interval)), {})
             for name, to in self._catalogue.baselines.items()
             if self._seen((name,))
         }
@@ -102,7 +103,7 @@ class Recorder:
         if not read:
             return self.engines[:1]
         if any(name in binding.signals for binding in self._catalogue.gpus.values() for name in read):
-            cards = self.cards if record.per else self._placed_cards
+            cards = self.cards if record.per else self.placed_cards
             return [cards] if cards else []
         if any(name in binding.signals for binding in self._catalogue.usage.values() for name in read):
             return self._usage
@@ -123,7 +124,6 @@ class Recorder:
             "joined": ", ".join(me.joined),
             "owner": ", ".join(me.owner),
             "rank": ", ".join(exposure.binding.rank),
-            "interval": str(int(self._fleet.evaluation_interval)),
             "platform": PLATFORM,
             "declared_claims": self._declared_claims(),
             "burn_in": one_of("namespace", self._fleet.burn_in),
@@ -131,11 +131,11 @@ class Recorder:
 
     def _declared_claims(self) -> str:
         """Cards that the fleet file itself gives to a pool, for pools whose pods or hosts do not join."""
-        if not self._placed_cards:
+        if not self.placed_cards:
             return ""
         matches = {pool.name: pool.gpus.match for pool in self._fleet.pools if pool.gpus and pool.gpus.match}
         claims = (
-            f"label_replace(group by (uuid, mig) ({self._placed_cards.only(match).expand('@gpu_present')}), "
+            f"label_replace(group by (uuid, mig) ({self.placed_cards.only(match).expand('@gpu_present')}), "
             f'"pool", {replacement(name)}, "", "")'
             for name, match in matches.items()
         )
