@@ -5,7 +5,7 @@ and an engine show of such a state, with everything that goes wrong with telemet
 samples.
 """
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from random import Random
 
@@ -20,6 +20,10 @@ SENTINEL = 9223372036854775794.0
 _CARD_MIB, _IDLE_WATTS, _BUSY_WATTS = 81559.0, 72.0, 640.0
 _WEIGHTS = 0.9
 """Share of its memory that an engine takes, whatever it does."""
+
+OTHERS = "others"
+POOLS = ("chat", "agents", "search", "extract", "slices", OTHERS)
+"""Pools of the fleet, and what belongs to none."""
 
 Value = float | None
 """A sample; None where the series is not there."""
@@ -103,14 +107,17 @@ def fleet() -> dict[str, object]:
     }
 
 
-def stage(start: int, minutes: int, seed: int = 1) -> Stage:
-    """So many minutes from ``start`` on, which is a whole minute of Unix time, in Berlin."""
-    return _Staging(start, minutes, seed).stage()
+def stage(start: int, minutes: int, seed: int = 1, pools: Collection[str] = POOLS) -> Stage:
+    """So many minutes from ``start`` on, which is a whole minute of Unix time, in Berlin.
+
+    ``pools`` are those that are there: the others are declared, and nobody sees them.
+    """
+    return _Staging(start, minutes, seed, pools).stage()
 
 
 class _Staging:
-    def __init__(self, start: int, minutes: int, seed: int) -> None:
-        self._start, self._minutes, self._seed = start, minutes, seed
+    def __init__(self, start: int, minutes: int, seed: int, pools: Collection[str]) -> None:
+        self._start, self._minutes, self._seed, self._pools = start, minutes, seed, pools
         self._cards: list[Card] = []
         self._replicas: list[Replica] = []
 
@@ -126,7 +133,9 @@ class _Staging:
             self._engine("extract", number, 1, _nightly, model="NVIDIA L40S", shared=number == 1)
         for number in range(2):
             self._slice(number)
-        self._others()
+        self._keep()
+        if OTHERS in self._pools:
+            self._others()
         self._troubles()
         return Stage(fleet(), self._start, self._minutes, tuple(self._cards), self._series)
 
@@ -147,6 +156,11 @@ class _Staging:
                 Card(f"GPU-{pool}-{number}-{card}", replica.name, model=model, node=node, profiled=profiled,
                      copies=copies, shared=shared, truth=list(states), shown=list(states))
             )  # fmt: skip
+
+    def _keep(self) -> None:
+        self._replicas = [one for one in self._replicas if one.pool in self._pools]
+        names = {one.name for one in self._replicas}
+        self._cards = [card for card in self._cards if card.replica in names]
 
     def _slice(self, number: int) -> None:
         """Two slices of one card. One has no profiling counters, so that its engine alone tells."""
@@ -209,10 +223,16 @@ class _Staging:
         for index in range(self._minutes // day):
             base, random = index * day, _random(self._seed, "trouble", index)
             self._silent_exporter(base + random.randrange(day - 200), 3)
-            self._restart(self._replicas[index % 3], base + random.randrange(200, day - 400))
+            self._restart(
+                self._replicas[index % len(self._replicas)], base + random.randrange(200, day - 400)
+            )
             if index % 3 == 1:
-                self._silent_node(self._replicas[random.randrange(3)], base + random.randrange(day - 200), 90)
-            if index % 5 == 2:
+                self._silent_node(
+                    self._replicas[random.randrange(len(self._replicas))],
+                    base + random.randrange(day - 200),
+                    90,
+                )
+            if index % 5 == 2 and "search" in self._pools:
                 self._swap(base + 600)
 
     def _silent_exporter(self, at: int, minutes: int) -> None:

@@ -1,8 +1,8 @@
-"""How often the idle report is right: a month of cards whose true state is known in every minute, against the compiled rules.
+"""How often the idle report is right: a month of cards whose true state is known in every minute.
 
-Raw series as exporters and engines show them, with everything that goes wrong with them, are written into a Prometheus of
-its own; the report's own reader evaluates the rules over them; every card-minute is compared. Writes the page, or with
-`--days` prints the table of a shorter time.
+Raw series as exporters and engines show them, with everything that goes wrong with them, are written into a Prometheus
+of its own; the report's own reader evaluates the compiled rules over them; every card-minute is compared. Writes the
+page, or with `--days` prints the table of a shorter time.
 """
 
 import argparse
@@ -115,27 +115,31 @@ def page(found: Confusion, days: int) -> str:
     busy = sum(found["busy", state] for state in idle) / 60
     return f"""# How often the idle report is right
 
-Written by `python tools/idle/measure.py`: {days} simulated days of {sum(found.values()) / 60:,.0f} GPU-hours, every minute of which has a
-known state (`sre/simulate/standing.py`). Raw series of exporters and engines go in; the compiled rules decide; every card-minute is
-compared. The month holds what goes wrong with telemetry: gaps of scrapes, silent nodes, restarted engines, a swapped card, sentinel
-values, two exporters for one card, time-slicing, MIG slices with and without profiling counters, cards without them, the end of summer time.
+Written by `python tools/idle/measure.py`: {days} simulated days of {sum(found.values()) / 60:,.0f} GPU-hours, every minute of
+which has a known state (`sre/simulate/standing.py`). Raw series of exporters and engines go in, the compiled rules decide, and
+every card-minute is compared. The month holds what goes wrong with telemetry: gaps of scrapes, silent nodes, restarted
+engines, a swapped card, sentinel values, two exporters for one card, time-slicing, MIG slices with and without profiling
+counters, cards without them, the end of summer time.
 
-**{right(found):.2%}** of all GPU-hours are classified right. Of GPU-hours without any telemetry {blind:.1f} are called idle (first two minutes
-of a silence, in which the last sample still counts), of busy ones {busy:.1f}.
+**{right(found):.2%}** of all GPU-hours are told right. Of GPU-hours without any telemetry {blind:.1f} are called idle, of busy
+ones {busy:.1f}.
 
 GPU-hours, true states as rows, told ones as columns:
 
 {table(found)}
 
-What remains are edges: a rate over two minutes still sees a request that has ended, the card memory is recorded every two minutes,
-and a card whose engine alone speaks is busy or idle, since requests do not tell how much of the card they take.
+What remains are edges: a rate over two minutes still sees a request that has ended, memory is recorded every two minutes, and
+whose card is whose as well; and where an engine alone speaks its card is busy or idle, since requests do not tell how much
+of a card they take.
 """
 
 
 def main() -> None:
     """Measure, and write the page or print the table."""
     parser = argparse.ArgumentParser(description=__doc__.partition("\n")[0])
-    parser.add_argument("--days", type=int, help="print the table of so many days instead of writing the page")
+    parser.add_argument(
+        "--days", type=int, help="print the table of so many days instead of writing the page"
+    )
     asked = parser.parse_args()
     found = measure(asked.days or MONTH)
     if asked.days:
