@@ -64,6 +64,11 @@ class Fleet(_Part):
     business_hours: BusinessHours = Field(
         default=BusinessHours(), description="when people use the fleet: idle cards outside are no news"
     )
+    holidays: FilePath | None = Field(
+        default=None,
+        description="an iCalendar file of days without business hours, from this file's folder",
+        examples=["./holidays.ics"],
+    )
     pool_label: LabelName = Field(
         default="job", description="the target label whose value is the pool's name", examples=["job"]
     )

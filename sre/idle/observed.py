@@ -51,7 +51,9 @@ class Observed:
         held = self.held.get(seat)
         if held is None:
             held = self.held[seat] = Held(seat, Tally(len(self.minutes)), _lasting(labels))
-        full = self._full.setdefault((seat.uuid, seat.mig), Tally(len(self.minutes)))
+        full = self._full.get((seat.uuid, seat.mig))
+        if full is None:
+            full = self._full[seat.uuid, seat.mig] = Tally(len(self.minutes))
         evidence, width = labels.get("evidence", ""), len(STATES)
         for window, minutes in counts:
             room = self.minutes[window] - full.cells[window * width]
