@@ -337,7 +337,7 @@ def through(url, passes, most=None):
             asked = urllib.parse.parse_qs((body or b"").decode() or urllib.parse.urlsplit(self.path).query)
             if not passes(next(numbers)):
                 self._say(502, b"gone")
-            elif most and "gpu:state:info" in asked["query"][0] and _steps(asked) > most:
+            elif most and "gpu:state:info" in asked.get("query", [""])[0] and _steps(asked) > most:
                 self._say(422, json.dumps(TOO_MANY).encode())
             else:
                 self._ask(body)

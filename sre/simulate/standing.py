@@ -184,10 +184,8 @@ class _Staging:
         tested = [BUSY if minute // 30 % 2 else EMPTY for minute in range(self._minutes)]
         self._card("GPU-tested", tested, holder="burn-1", namespace="burn-in")
         self._cards[-1].truth = [LEFT_OUT] * self._minutes
-        for number in range(3):
-            self._card(f"GPU-free-{number}", [FREE] * self._minutes)
-        for number in range(3):
-            self._card(f"GPU-spare-{number}", [FREE] * self._minutes, model="NVIDIA L40S")
+        self._card("GPU-free", [FREE] * self._minutes)
+        self._card("GPU-spare", [FREE] * self._minutes, model="NVIDIA L40S")
 
     def _card(
         self, uuid: str, states: list[str], holder: str = "", namespace: str = "", model: str = ""
@@ -245,7 +243,7 @@ class _Staging:
         """Neither engine nor card say anything."""
         for minute in range(at, min(at + minutes, self._minutes)):
             replica.up[minute] = None
-            for card in self._of(replica):
+            for card in self._of(replica, minute):
                 card.truth[minute], card.shown[minute] = UNKNOWN, "silent"
 
     def _restart(self, replica: Replica, at: int) -> None:
@@ -254,7 +252,7 @@ class _Staging:
             if minute < at + 5:
                 replica.up[minute] = 0.0
             replica.traffic[minute] = False
-            for card in self._of(replica):
+            for card in self._of(replica, minute):
                 card.shown[minute] = LOADED
                 card.truth[minute] = LOADED if minute < at + 5 else LEFT_OUT
 
@@ -270,8 +268,9 @@ class _Staging:
                 new.truth[minute], new.shown[minute] = "", "gone"
         self._cards.append(new)
 
-    def _of(self, replica: Replica) -> list[Card]:
-        return [card for card in self._cards if card.replica == replica.name]
+    def _of(self, replica: Replica, minute: int) -> list[Card]:
+        """Its cards at that time: one that was swapped has gone."""
+        return [card for card in self._cards if card.replica == replica.name and card.shown[minute] != "gone"]
 
     # --- what is scraped --------------------------------------------------------------------------------------
 

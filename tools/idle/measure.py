@@ -16,7 +16,7 @@ import yaml
 
 from sre.checks.backtest.samples import STALE, packed, series
 from sre.checks.backtest.scratch import Scratch, scratch
-from sre.checks.idle.source import STATE, source
+from sre.checks.idle.source import MINUTE_STATE, STATE, source
 from sre.cli.inputs import read_inputs
 from sre.compile.planning import make_plan
 from sre.idle.states import STATES
@@ -28,6 +28,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "idle-accuracy.md"
 START = int(datetime(2026, 10, 4, 22, tzinfo=UTC).timestamp())
 """A Monday's midnight in Berlin; the month has the end of summer time in it."""
 MONTH = 31
+POOLS = ("agents", "search", "extract", "slices", "others")
+"""One pool of each kind: another would only repeat what these go through."""
 _WARM_UP = DAY // 24
 _PAGE = 600
 
@@ -37,7 +39,7 @@ Confusion = Counter[tuple[str, str]]
 
 def measure(days: int, seed: int = 1) -> Confusion:
     """So many days, an hour later than the samples begin: windows must be full."""
-    staged = stage(START, days * DAY // MINUTE, seed)
+    staged = stage(START, days * DAY // MINUTE, seed, POOLS)
     with tempfile.TemporaryDirectory() as folder, scratch() as own:
         path = Path(folder) / "fleet.yaml"
         path.write_text(yaml.safe_dump(dict(staged.fleet)))
@@ -45,7 +47,7 @@ def measure(days: int, seed: int = 1) -> Confusion:
         plan = make_plan(inputs.fleet, inputs.catalogue, inputs.listed)
         write(own, staged)
         period = windows(START + _WARM_UP, START + days * DAY, inputs.fleet.zone)
-        with source(plan, own.server, period, True, _told) as found:
+        with source(plan, own.server, period, True, _told, (STATE, MINUTE_STATE)) as found:
             return _compared(staged, _states(found.server, period[0].start, period[-1].end))
 
 

@@ -39,7 +39,12 @@ class Source:
 
 @contextmanager
 def source(
-    plan: Plan, server: Server, windows: tuple[Window, ...], raw: bool, tell: Callable[[int, int, str], None]
+    plan: Plan,
+    server: Server,
+    windows: tuple[Window, ...],
+    raw: bool,
+    tell: Callable[[int, int, str], None],
+    wanted: tuple[str, ...] = WANTED,
 ) -> Iterator[Source]:
     """For the block; ``raw`` lets nothing count as recorded. Raises ``Unreachable``, ``Refused``."""
     period = Period(windows[0].start * 1000, windows[-1].end * 1000)
@@ -49,7 +54,7 @@ def source(
         yield Source(server, at or 0, recorded=True, findings=tuple(_other(plan, server)))
         return
     found = recordings.find(plan, server, period, raw=True)
-    steps = ordered(needed(placed_rules(plan), WANTED, found.names))
+    steps = ordered(needed(placed_rules(plan), wanted, found.names))
     lead = max((step.lead for step in steps), default=0)
     covered = found.cover(server, period.start - lead, period.end)
     inside = found.cover(server, period.start, period.end)
