@@ -163,7 +163,7 @@ class _Adviser:
         nights = count(len(runs), "time")
         yield Advice(
             "scale_to_zero", pool.name,
-            f"{pool.name} had no request for whole hours outside business hours, {nights}",
+            f"no request came to {pool.name} for whole hours outside business hours, {nights}",
             f"{cold}; about {waiting:.0f} requests would have waited for one",
             "scale it to nothing outside business hours, and back before they begin"
             + ("; count it after the pool is smaller, not on top" if smaller else ""),
@@ -226,7 +226,7 @@ class _Adviser:
         )
         yield Advice(
             "fix_telemetry", pool.name,
-            f"of {hours} GPU-hours of {pool.name} nothing is known",
+            f"nothing is known of {hours} GPU-hours of {pool.name}",
             "they may stand still or not: unknown is neither idle nor busy",
             fix, hours, None, ("sre doctor FLEET --prometheus URL",),
         )  # fmt: skip

@@ -67,8 +67,8 @@ def trend(report: Report) -> str:
         return ""
     change = float(report.idle - before) * 100
     if abs(change) < 0.05:
-        return f"The period before it was as much: {share(before)}."
-    return f"The period before it was {share(before)}: {abs(change):.1f} points {'less' if change > 0 else 'more'}."
+        return f"In the period before it was as much: {share(before)}."
+    return f"In the period before it was {share(before)}, {abs(change):.1f} points {'less' if change > 0 else 'more'}."
 
 
 def left_out(report: Report) -> str:
