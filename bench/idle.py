@@ -50,7 +50,8 @@ def fleet(cards: int) -> dict[str, object]:
         "gpu_exporter": {"kind": "dcgm", "version": "4.8.2"},
         "grafana_base_url": "https://grafana.example.com",
         "pools": [
-            {"name": f"pool-{number:02}", "engine": {"kind": "vllm", "version": "0.32.0"}, "owner": f"team-{number % 12}",
+            {"name": f"pool-{number:02}", "engine": {"kind": "vllm", "version": "0.32.0"},
+             "owner": f"team-{number % 12}",
              "gpus": {"type": "h100", "per_replica": CARDS, "replicas": len(range(number, replicas, POOLS))}}
             for number in range(min(POOLS, replicas))
         ],
@@ -116,8 +117,8 @@ def measure(cards: int) -> Result:
             samples = load(server, cards, end - minutes * MINUTE, minutes)
             written = time.perf_counter() - began
             until = time.strftime("%Y-%m-%dT%H:%M+00:00", time.gmtime(end / 1000))
-            command = [str(SRE), "idle", "fleet.yaml", "--prometheus", server.url, "--since", f"{DAYS}d", "--until", until,
-                       "--format", "html", "-o", "page.html"]  # fmt: skip
+            command = [str(SRE), "idle", "fleet.yaml", "--prometheus", server.url, "--since", f"{DAYS}d",
+                       "--until", until, "--format", "html", "-o", "page.html"]  # fmt: skip
             before = server.metric("process_cpu_seconds_total")
             seconds, usage = _run(command, folder)
             busy = server.metric("process_cpu_seconds_total") - before

@@ -14,6 +14,7 @@ from contextlib import ExitStack, contextmanager
 from datetime import UTC, datetime
 from decimal import Decimal
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 
 import pytest
 import yaml
@@ -29,6 +30,7 @@ from sre.checks.idle.source import WANTED
 from sre.cli import main
 from sre.cli.inputs import read_inputs
 from sre.compile.planning import make_plan
+from sre.finance.bill import TOKEN_CLASSES
 from sre.prometheus import own_server
 from sre.simulate.standing import stage
 
@@ -40,10 +42,10 @@ POOLS = ("agents", "search")
 COSTS = {
     "version": 1, "currency": "EUR", "timezone": "Europe/Berlin",
     "gpus": {
-        **{name: [{"from": "2026-01-01", "gpus": 4, "rented": {"per_gpu_hour": "2.50"}}] for name in ("chat", "agents", "slices")},
-        **{name: [{"from": "2026-01-01", "gpus": 3, "rented": {"per_gpu_hour": "1.25"}}] for name in ("search", "extract")},
+        name: [{"from": "2026-01-01", "gpus": 4, "rented": {"per_gpu_hour": price}}]
+        for name, price in zip(("chat", "agents", "slices", "search", "extract"), ("2.50",) * 3 + ("1.25",) * 2, strict=True)
     },
-    "rate_card": {"default": {"uncached_input": "1", "cached_input": "1", "cache_write": "1", "output": "1", "reasoning": "1"}},
+    "rate_card": {"default": dict.fromkeys(TOKEN_CLASSES, "1")},
 }  # fmt: skip
 
 
@@ -85,7 +87,7 @@ def samples(start, values):
 
 @pytest.fixture(scope="module")
 def recorded(week, tmp_path_factory, start_program):
-    """A Prometheus as users run it, its blocks made by promtool, that holds what the rules recorded and nothing else."""
+    """A Prometheus as users run it, its blocks made by promtool, that holds what the rules recorded alone."""
     folder = tmp_path_factory.mktemp("blocks")
     lines = []
     for name in sorted({*WANTED, "pool:fleet:info"} - {"replica:up:state"}):
@@ -143,7 +145,7 @@ class TestOneWeekCountedByAll:
     """The report, the dashboards' query, the alert and the bill count the same samples of the same series."""
 
     def test_the_report_is_the_same_over_records_and_over_raw_series(self, idle, told, week):
-        """A server that ran the rules, and one that only scraped, give one and the same number of hours in each state."""
+        """A server that ran the rules, and one that only scraped, give the same hours in each state."""
         code, out, _ = idle(week["raw"].url, "--format", "json", "--raw")
         other = json.loads(out)
         assert code == 0
@@ -153,7 +155,7 @@ class TestOneWeekCountedByAll:
         ]
 
     def test_totals_are_declared_cards_times_hours(self, told):
-        """Sixteen and eight cards of `capacity`, two slices, and 169 hours: the week ends with the hour that comes twice."""
+        """Sixteen and eight cards of `capacity`, two slices, and 169 hours: one of them comes twice."""
         assert told["gpu_hours"]["total"] == 26 * HOURS
         assert told["period"] == {"start": "2026-10-19T00:00:00+02:00", "end": "2026-10-26T00:00:00+01:00"}
         for rows in (told["pools"], told["owners"], told["types"]):
@@ -174,7 +176,7 @@ class TestOneWeekCountedByAll:
                     assert card["gpu_hours"][state] == pytest.approx(minutes / 60, abs=0.001)
 
     def test_the_alert_fires_for_the_hours_that_the_report_calls_unused(self, told, week, recorded):
-        """At each full hour of business GPUUnderutilized fires for the cards that did nothing for nine tenths of the hour."""
+        """GPUUnderutilized fires for the cards that did nothing for nine tenths of an hour of business."""
         server, expected = own_server(recorded, 60), set()
         names = ("underused", "loaded_idle", "empty_idle", "unallocated")
         for at in (
@@ -268,9 +270,25 @@ class TestOutputs:
         assert json.loads(out)["idle_share"] > 0.05
 
 
+def test_the_commands_of_its_page_run(recorded, week, tmp_path):
+    """Every command of docs/idle.md does what it says, but for the names of server and files."""
+    text = (Path(__file__).parent.parent / "docs" / "idle.md").read_text()
+    commands = [line.split()[1:] for line in text.splitlines() if line.startswith("sre idle")]
+    assert len(commands) == 5
+    names = {"fleet.yaml": week["folder"] / "fleet.yaml", "costs.yaml": week["folder"] / "costs.yaml",
+             "http://prometheus:9090": recorded, "idle.html": tmp_path / "idle.html"}  # fmt: skip
+    for command in commands:
+        words = [str(names.get(word, word)) for word in command]
+        if "--until" not in words:
+            words += ["--until", "2026-10-26"]
+        done = CliRunner().invoke(main, words, catch_exceptions=False)
+        assert done.exit_code == ("--fail-above" in words), done.output
+    assert (tmp_path / "idle.html").stat().st_size > 10_000
+
+
 class TestTrouble:
     def test_a_period_that_is_only_partly_there_says_so(self, idle, recorded):
-        """Two days before the records begin: their hours are unknown or nobody's, and a warning says how much is missing."""
+        """Hours before the records begin are unknown or nobody's, and a warning says how much is missing."""
         code, out, err = idle(recorded, "--format", "json", since="2026-10-18T12:00", until="2026-10-26")
         told = json.loads(out)
         assert code == 0
@@ -344,7 +362,7 @@ def through(url, passes, most=None):
 
         def _ask(self, body):
             try:
-                with urllib.request.urlopen(url + self.path, body, timeout=30) as response:
+                with urllib.request.urlopen(url + self.path, body, timeout=30) as response:  # noqa: S310
                     self._say(200, response.read())
             except urllib.error.HTTPError as error:
                 self._say(error.code, error.read())

@@ -1,4 +1,4 @@
-"""What to do about idle cards: each saving is what the recorded load would have needed, and money closes to the cent."""
+"""What to do about idle cards: savings are what the recorded load would have needed, and money closes to the cent."""
 
 import math
 from datetime import datetime
@@ -83,7 +83,7 @@ def kinds(found):
 class TestFewerReplicas:
     @given(st.integers(1, 6), st.integers(1, 8), st.floats(0, 60), st.integers(0, 3))
     def test_what_is_left_would_have_carried_the_peak(self, replicas, each, peak, kept):
-        """So many replicas are proposed that the recorded peak takes seven tenths of them at most, and none that is kept."""
+        """The recorded peak takes seven tenths of what is proposed at most, and none that is kept is taken away."""
         one = fleet(replicas, each, pool={"min_replicas": kept})
         found = kinds(told(one, idle, load=PoolLoad(work=(0.0,) * 12 + (peak,) + (0.0,) * 11))).get(
             "consolidate"
@@ -111,7 +111,7 @@ class TestFewerReplicas:
 
 class TestNothingAtNight:
     def test_quiet_hours_outside_business_hours_are_saved_but_for_cold_starts(self):
-        """From midnight to eight and from six to midnight: fourteen hours of eight cards, less one start of half an hour."""
+        """Fourteen hours of eight cards before eight and after six, less one start of half an hour."""
         load = PoolLoad(
             requests=tuple(600.0 if 8 <= hour < 18 else 0.0 for hour in range(DAY)), cold_start=1800.0
         )

@@ -3,6 +3,7 @@
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from fractions import Fraction
+from itertools import pairwise
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -82,11 +83,11 @@ class TestWindows:
         st.sampled_from(["UTC", "Asia/Kolkata", "Europe/Berlin"]),
     )
     def test_windows_cover_the_period_once(self, start, length, zone):
-        """Windows follow each other from start to end without a hole, at most an hour each, and runs keep all of them."""
+        """Windows follow each other without a hole, at most an hour each, and runs keep all of them."""
         found = windows(start * 60, (start + length) * 60, ZoneInfo(zone))
         assert found[0].start == start * 60
         assert found[-1].end == (start + length) * 60
-        assert all(a.end == b.start for a, b in zip(found, found[1:], strict=False))
+        assert all(a.end == b.start for a, b in pairwise(found))
         assert all(1 <= window.minutes <= 60 for window in found)
         assert tuple(window for run in runs(found) for window in run) == found
 
@@ -140,7 +141,10 @@ rows = st.lists(
 )  # fmt: skip
 fleets = st.builds(
     lambda replicas, low, kept, capacity: fleet(
-        [("chat", "h100", 2, replicas, {"min_replicas": kept} if kept else {}), ("jobs", "l40s", 1, {"min": low, "max": 3}, {})],
+        [
+            ("chat", "h100", 2, replicas, {"min_replicas": kept} if kept else {}),
+            ("jobs", "l40s", 1, {"min": low, "max": 3}, {}),
+        ],
         **({"capacity": {"h100": 2 * replicas + capacity}} if capacity is not None else {}),
     ),
     st.integers(1, 2), st.integers(0, 2), st.integers(0, 2), st.none() | st.integers(0, 3),
@@ -183,7 +187,8 @@ class TestAddingUp:
 class TestCards:
     def test_minutes_count_as_they_are(self):
         """An hour can be split between states, and what was not recorded of it is unknown."""
-        ledger = settle(ONE, observed(("A", "chat", "a", "busy", always(20)), ("A", "chat", "a", "loaded_idle", always(30)),
+        ledger = settle(ONE, observed(("A", "chat", "a", "busy", always(20)),
+                                      ("A", "chat", "a", "loaded_idle", always(30)),
                                       ("B", "chat", "b", "busy", always())))  # fmt: skip
         assert totals(ledger) == {"busy": 8.0, "loaded_idle": 3.0, "unknown": 1.0}
 
@@ -204,7 +209,8 @@ class TestCards:
 
     def test_a_renamed_pod_is_the_same_card(self):
         """A deployment gives the card another pod, and no hour more."""
-        ledger = settle(ONE, observed(("A", "chat", "a-1", "busy", always(end=3)), ("A", "chat", "a-2", "busy", always(begin=3)),
+        ledger = settle(ONE, observed(("A", "chat", "a-1", "busy", always(end=3)),
+                                      ("A", "chat", "a-2", "busy", always(begin=3)),
                                       ("B", "chat", "b", "busy", always())))  # fmt: skip
         assert totals(ledger) == {"busy": 12.0}
 
@@ -263,12 +269,14 @@ class TestCards:
 
     def test_a_pair_that_is_kept_is_no_waste(self):
         """Of a pool that says `min_replicas` the busiest so many are kept: only the others' idle hours count."""
-        for idle, expected in (("abc", {"loaded_idle": 6.0, "excluded": 12.0}), ("bc", {"busy": 6.0, "loaded_idle": 6.0, "excluded": 6.0}),
-                               ("c", {"busy": 12.0, "loaded_idle": 6.0})):  # fmt: skip
-            one = fleet([("chat", "h100", 1, 3, {"min_replicas": 2})])
-            seen = [
-                (name, "chat", name, "loaded_idle" if name in idle else "busy", always()) for name in "abc"
-            ]
+        one = fleet([("chat", "h100", 1, 3, {"min_replicas": 2})])
+        for idle, expected in (
+            ("abc", {"loaded_idle": 6.0, "excluded": 12.0}),
+            ("bc", {"busy": 6.0, "loaded_idle": 6.0, "excluded": 6.0}),
+            ("c", {"busy": 12.0, "loaded_idle": 6.0}),
+        ):
+            states = {name: "loaded_idle" if name in idle else "busy" for name in "abc"}
+            seen = [(name, "chat", name, state, always()) for name, state in states.items()]
             assert totals(settle(one, observed(*seen))) == expected
 
     def test_without_min_replicas_nothing_is_kept(self):

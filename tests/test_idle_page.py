@@ -53,8 +53,8 @@ def drawn(text, folder, script="", size="1200,2400"):
     file = folder / "page.html"
     tail = f"<script>window.onerror = (e) => {{ document.title = 'error ' + e; }};</script><script>{script}</script>"
     file.write_text(text.replace("</body>", f"{tail}</body>"))
-    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder}/profile", f"--window-size={size}",
-               "--virtual-time-budget=4000", "--dump-dom", file.as_uri()]  # fmt: skip
+    command = [BROWSER, "--headless", "--no-sandbox", "--disable-gpu", f"--user-data-dir={folder}/profile",
+               f"--window-size={size}", "--virtual-time-budget=4000", "--dump-dom", file.as_uri()]  # fmt: skip
     return subprocess.run(command, capture_output=True, text=True, check=True, timeout=120).stdout
 
 
@@ -85,7 +85,7 @@ def test_a_page_of_ten_thousand_cards_is_small():
 @browser
 class TestInTheBrowser:
     def test_it_shows_headline_map_and_table(self, tmp_path):
-        """What the report says is in the document, the canvas is as wide as the period, each card links to its dashboard."""
+        """The canvas is as wide as the period, and each card links to its dashboard."""
         dom = drawn(
             page(made(5, 24)), tmp_path, "document.title = document.getElementById('heat').width + ' columns'"
         )
@@ -102,7 +102,8 @@ class TestInTheBrowser:
           for (const place of [0, 4, 6, 7, 8]) { document.querySelectorAll('#head th')[place].click(); turn(); }
           document.getElementById('filter').value = 'node-77'; document.getElementById('onlyidle').click(); turn();
           times.sort((a, b) => a - b);
-          document.title = 'median ' + times[Math.floor(times.length / 2)] + ' rows ' + document.getElementById('count').textContent;
+          const median = times[Math.floor(times.length / 2)];
+          document.title = `median ${median} rows ${document.getElementById('count').textContent}`;
         """
         dom = drawn(page(made(10_000, 48)), tmp_path, script)
         found = re.search(r"<title>median ([\d.]+) rows ([\d,]+) of 10,000 rows</title>", dom)
@@ -128,6 +129,7 @@ class TestInTheBrowser:
         """The button turns the colours over, and the map with them."""
         script = """
           document.getElementById('theme').click();
-          document.title = getComputedStyle(document.body).backgroundColor + ' ' + document.documentElement.dataset.theme;
+          const colour = getComputedStyle(document.body).backgroundColor;
+          document.title = `${colour} ${document.documentElement.dataset.theme}`;
         """
         assert "<title>rgb(20, 24, 28) dark</title>" in drawn(page(made(4, 24)), tmp_path, script)

@@ -7,7 +7,7 @@ from random import Random
 import pytest
 import yaml
 
-from sre.checks.backtest.samples import packed, series
+from sre.checks.backtest.samples import packed
 from sre.checks.backtest.scratch import scratch
 from sre.checks.idle.source import STATE, source
 from sre.cli.inputs import read_inputs
@@ -51,7 +51,7 @@ class Evidence:
     mig: str = ""
 
 
-def meaning(card):
+def meaning(card):  # noqa: C901 - as many cases as the documentation has
     """The state and what tells it, from the words of the documentation."""
     told = [
         v
@@ -139,7 +139,7 @@ def raw(number, card):
         "DCGM_FI_DEV_GPU_TEMP": 45, "DCGM_FI_PROF_GR_ENGINE_ACTIVE": card.gr, "DCGM_FI_PROF_SM_ACTIVE": card.sm,
         "DCGM_FI_DEV_GPU_UTIL": card.util, "DCGM_FI_DEV_POWER_USAGE": card.power,
         "DCGM_FI_DEV_FB_USED": card.memory if card.memory in (None, SENTINEL) else card.memory * 80000,
-        "DCGM_FI_DEV_FB_FREE": None if card.memory is None else 80000 if card.memory == SENTINEL else (1 - card.memory) * 80000,
+        "DCGM_FI_DEV_FB_FREE": None if card.memory is None else max(0, (1 - card.memory) * 80000),
     }  # fmt: skip
     for name, value in values.items():
         if value is not None:

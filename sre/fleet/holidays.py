@@ -1,8 +1,8 @@
 """Days without business hours out of an iCalendar file, as calendar programs and public holiday sites write it.
 
 Read are whole days of VEVENTs: DTSTART as a date, DTEND (the first day after) or a DURATION in days and weeks, a yearly
-RRULE on the same date (with UNTIL, COUNT or INTERVAL) and EXDATE; what is cancelled is left out. An event at a time of day
-is no holiday. Another recurrence is refused by name: a holiday that comes in the wrong year would be no news to anybody.
+RRULE on the same date (with UNTIL, COUNT or INTERVAL) and EXDATE; what is cancelled is left out. An event at a time of
+day is no holiday. Another recurrence is refused by name: nobody would notice a holiday in the wrong year.
 Form: RFC 5545.
 """
 

@@ -365,7 +365,8 @@ def _memory(state: str) -> float:
 def _labels(card: Card, copy: int) -> Iterator[dict[str, str]]:
     own = {
         "job": "dcgm", "instance": f"10.1.{copy}.{card.node}:9400", "namespace": "gpu-operator",
-        "pod": f"dcgm-{copy}-{card.node}", "UUID": card.uuid, "gpu": "0", "modelName": card.model, "Hostname": f"node-{card.node}",
+        "pod": f"dcgm-{copy}-{card.node}", "UUID": card.uuid, "gpu": "0", "modelName": card.model,
+        "Hostname": f"node-{card.node}",
     }  # fmt: skip
     own |= {"GPU_I_ID": card.mig, "GPU_I_PROFILE": "3g.40gb"} if card.mig else {}
     holder = (

@@ -14,7 +14,7 @@ from pathlib import Path
 
 import yaml
 
-from sre.checks.backtest.samples import STALE, packed, series
+from sre.checks.backtest.samples import STALE, packed
 from sre.checks.backtest.scratch import Scratch, scratch
 from sre.checks.idle.source import MINUTE_STATE, STATE, source
 from sre.cli.inputs import read_inputs
@@ -117,22 +117,22 @@ def page(found: Confusion, days: int) -> str:
     busy = sum(found["busy", state] for state in idle) / 60
     return f"""# How often the idle report is right
 
-Written by `python tools/idle/measure.py`: {days} simulated days of {sum(found.values()) / 60:,.0f} GPU-hours, every minute of
-which has a known state (`sre/simulate/standing.py`). Raw series of exporters and engines go in, the compiled rules decide, and
-every card-minute is compared. The month holds what goes wrong with telemetry: gaps of scrapes, silent nodes, restarted
-engines, a swapped card, sentinel values, two exporters for one card, time-slicing, MIG slices with and without profiling
-counters, cards without them, the end of summer time.
+Written by `python tools/idle/measure.py`: {days} simulated days of {sum(found.values()) / 60:,.0f} GPU-hours, every
+minute of which has a known state (`sre/simulate/standing.py`). Raw series of exporters and engines go in, the compiled
+rules decide, and every card-minute is compared. The month holds what goes wrong with telemetry: gaps of scrapes, silent
+nodes, restarted engines, swapped cards, sentinel values, two exporters for one card, time-slicing, MIG slices with and
+without profiling counters, cards without them, the end of summer time.
 
-**{right(found):.2%}** of all GPU-hours are told right. Of GPU-hours without any telemetry {blind:.1f} are called idle, of busy
-ones {busy:.1f}.
+**{right(found):.2%}** of all GPU-hours are told right. Of GPU-hours without any telemetry {blind:.1f} are called idle,
+of busy ones {busy:.1f}.
 
 GPU-hours, true states as rows, told ones as columns:
 
 {table(found)}
 
-What remains are edges: a rate over two minutes still sees a request that has ended, memory is recorded every two minutes, and
-whose card is whose as well; and where an engine alone speaks its card is busy or idle, since requests do not tell how much
-of a card they take.
+What remains are edges: a rate over two minutes still sees a request that has ended, memory is recorded every two
+minutes, and whose card is whose as well; and where an engine alone speaks its card is busy or idle, since requests do
+not tell how much of a card they take.
 """
 
 

@@ -86,8 +86,9 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as folder:
         file = Path(folder) / "page.html"
         file.write_text(page(told()), encoding="utf-8")
-        command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars", f"--user-data-dir={folder}",
-                   f"--window-size={_SIZE}", f"--screenshot={PICTURE}", file.as_uri()]  # fmt: skip
+        command = [browser, "--headless", "--no-sandbox", "--disable-gpu", "--hide-scrollbars",
+                   f"--user-data-dir={folder}", f"--window-size={_SIZE}",
+                   f"--screenshot={PICTURE}", file.as_uri()]  # fmt: skip
         subprocess.run(command, check=True, capture_output=True)
 
 

@@ -35,8 +35,8 @@ def counted(
     """(number of the first window, seconds of a window, answer) page by page.
 
     ``expr`` makes the question from the range that one window is, such as `[1h]`; ``phase`` is when in its minute a
-    sample lies, in milliseconds. A page that the server finds too large is asked for in halves. Raises ``Unreachable``, with
-    how far the answers had come.
+    sample lies, in milliseconds. A page that the server finds too large is asked for in halves. Raises ``Unreachable``,
+    with how far the answers had come.
     """
     with ThreadPoolExecutor(1) as ahead:
         pages = _Pages(server, expr, windows, phase, clock)
