@@ -43,7 +43,7 @@ COSTS = {
     "version": 1, "currency": "EUR", "timezone": "Europe/Berlin",
     "gpus": {
         name: [{"from": "2026-01-01", "gpus": 4, "rented": {"per_gpu_hour": price}}]
-        for name, price in zip(("chat", "agents", "slices", "search", "extract"), ("2.50",) * 3 + ("1.25",) * 2, strict=True)
+        for name, price in {**dict.fromkeys(("chat", "agents", "slices"), "2.50"), "search": "1.25", "extract": "1.25"}.items()
     },
     "rate_card": {"default": dict.fromkeys(TOKEN_CLASSES, "1")},
 }  # fmt: skip
