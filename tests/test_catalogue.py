@@ -69,6 +69,19 @@ def test_a_sound_alert_of_ones_own_is_taken(said: Said) -> None:
     assert said(ALERT) == []
 
 
+def test_a_series_that_nothing_reads_is_told(said: Said) -> None:
+    """Each costs an evaluation every half minute, so a record without a reader is a warning at its line."""
+    record = "records:\n  pool:idle:sum: {unit: requests, expr: 'sum by (pool) (replica:running:sum)'}\n"
+    (found,) = said(record, "exporters/signals/own.yaml")
+    assert (found.severity, found.what) == ("warning", "`pool:idle:sum` is recorded, and nothing reads it")
+    assert found.where.endswith("exporters/signals/own.yaml:2")
+
+
+def test_everything_that_is_shipped_is_read() -> None:
+    """The built-in content records nothing in vain."""
+    assert load(content.root()).warnings == ()
+
+
 @pytest.mark.parametrize(
     ("old", "new", "what", "fix"),
     [

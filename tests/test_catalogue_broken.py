@@ -103,6 +103,7 @@ def pages(*files: str) -> list[Entry]:
 
 
 ENGINE, GPU = "exporters/signals/engine.yaml", "exporters/signals/gpu.yaml"
+LATENCY = "exporters/signals/latency.yaml"
 KINDS = {
     "alert": [
         *of("rules/latency.yaml", "alerts", "LLMTimeToFirstTokenHigh"),
@@ -116,7 +117,8 @@ KINDS = {
         *of("rules/usage.yaml", "thresholds", "usage_accounted"),
     ],
     "record": [
-        *of(ENGINE, "records", "replica:up:state", "replica:running:sum", "pool:ttft:p95"),
+        *of(ENGINE, "records", "replica:up:state", "replica:running:sum"),
+        *of(LATENCY, "records", "pool:ttft:p95"),
         *of(GPU, "records", "gpu:throttled:state", "gpu:card:info", "replica:nvlink_drop:ratio"),
     ],
     "signal": [

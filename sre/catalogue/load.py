@@ -16,6 +16,7 @@ from sre.catalogue.faults import load_faults
 from sre.catalogue.model import GROUPS, Alert, Catalogue, Record, Signal, Threshold
 from sre.catalogue.review import review
 from sre.catalogue.runbooks import load_runbooks
+from sre.catalogue.unread import review_unread
 from sre.findings import Finding, Refused, errors
 
 _SECTIONS: dict[str, type[BaseModel]] = {
@@ -29,16 +30,18 @@ _PLAIN = {"baselines": "one series name each", "constants": "a list of words eac
 
 def load(*roots: Path) -> Catalogue:
     """Read and check all content. Raises ``Refused`` with every finding."""
-    catalogue, findings = Catalogue(), list[Finding]()
+    catalogue, findings, shipped = Catalogue(), list[Finding](), frozenset[str]()
     for folder in roots:
         if folder != content.root():
             findings += folders.unread(folder)
         for path in _files(folder):
             findings += _read(path, catalogue)
         findings += _pages(folder, catalogue)
+        if folder == content.root() and len(roots) > 1:
+            shipped = frozenset(catalogue.records)
     if not errors(findings):
         catalogue = _grouped(catalogue)
-        findings += review(catalogue)
+        findings += [*review(catalogue), *review_unread(catalogue, shipped)]
     if errors(findings):
         raise Refused(findings)
     return replace(catalogue, warnings=tuple(findings))
