@@ -25,6 +25,7 @@ bench: machine .venv/installed ## what the commands, the simulation, a backtest 
 	@$(BIN)/python bench/backtest.py
 	@$(BIN)/python bench/evaluation.py
 	@$(BIN)/python bench/idle.py
+	@$(BIN)/python bench/chargeback.py
 
 quality: machine .venv/installed ## precision, recall and false pages of every alert over 200 pool-days (about an hour)
 	@$(BIN)/python tools/quality/measure.py

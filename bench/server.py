@@ -3,7 +3,7 @@
 import socket
 import subprocess
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -12,7 +12,7 @@ import yaml
 
 _CONFIG = {"global": {"scrape_interval": "1h", "evaluation_interval": "30s"}}
 # One head block that holds last week's hour as well as the minutes ahead, and is never compacted while it is measured.
-_FLAGS = ("--storage.tsdb.retention.time=60d", "--log.level=warn")
+_FLAGS = ("--storage.tsdb.min-block-duration=20d", "--storage.tsdb.retention.time=60d", "--log.level=warn")
 
 
 class Prometheus:
@@ -47,8 +47,8 @@ class Prometheus:
 
 
 @contextmanager
-def prometheus(folder: Path, days: int = 20) -> Iterator[Prometheus]:
-    """Run one until the block ends; it takes samples of up to half as many days ago."""
+def prometheus(folder: Path, flags: Sequence[str] = _FLAGS) -> Iterator[Prometheus]:
+    """Run one until the block ends."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         address = f"127.0.0.1:{probe.getsockname()[1]}"
@@ -57,11 +57,10 @@ def prometheus(folder: Path, days: int = 20) -> Iterator[Prometheus]:
         "--web.enable-lifecycle",
         "--web.enable-remote-write-receiver",
         f"--web.listen-address={address}",
-        f"--storage.tsdb.min-block-duration={days}d",
     )
     with (folder / "log").open("w") as log:
         process = subprocess.Popen(
-            ("prometheus", "--config.file=prometheus.yml", "--storage.tsdb.path=data", *options, *_FLAGS),
+            ("prometheus", "--config.file=prometheus.yml", "--storage.tsdb.path=data", *options, *flags),
             cwd=folder,
             stdout=log,
             stderr=log,

@@ -1,4 +1,4 @@
-"""Write the generated pages of this folder: alerts, commands, the fleet file's schema (`make docs`)."""
+"""Write the generated pages of this folder: alerts, commands, the schemas of fleet and cost file (`make docs`)."""
 
 from collections.abc import Iterator
 from pathlib import Path
@@ -10,6 +10,7 @@ from sre.catalogue.load import load
 from sre.catalogue.model import Alert, Catalogue, Threshold
 from sre.cli import main
 from sre.compile.text import format_value
+from sre.finance.costs.model import json_schema as costs_schema
 from sre.init import json_schema
 from sre.units import format_duration, format_number
 
@@ -21,6 +22,7 @@ def pages() -> dict[str, str]:
     return {
         "alerts.md": alerts_page(load(content.root())),
         "commands.md": commands_page(),
+        "costs.schema.json": costs_schema(),
         "fleet.schema.json": json_schema(),
     }
 

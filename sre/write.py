@@ -42,10 +42,17 @@ _CURES = {
 
 @dataclass(frozen=True, order=True)
 class Artefact:
-    """One file to be written: a relative POSIX path and its whole text (UTF-8, newlines as ``\\n``)."""
+    """One file to be written: a relative POSIX path and its whole text (UTF-8, newlines as ``\\n``), or its bytes."""
 
     path: str
     text: str
+    data: bytes | None = None
+    """What is no text (a workbook, Parquet); ``text`` is empty then."""
+
+    @property
+    def content(self) -> bytes:
+        """As it will lie on disk."""
+        return self.text.encode() if self.data is None else self.data
 
 
 @dataclass(frozen=True)
@@ -106,7 +113,7 @@ def _wanted(artefacts: Iterable[Artefact]) -> dict[str, bytes]:
     artefacts = sorted(artefacts, key=lambda artefact: (artefact.path == MANIFEST, artefact))
     _refuse(finding for artefact in artefacts for finding in _unfit(artefact))
     _refuse(_collisions([artefact.path for artefact in artefacts]))
-    return {artefact.path: artefact.text.encode() for artefact in artefacts}
+    return {artefact.path: artefact.content for artefact in artefacts}
 
 
 def _unfit(artefact: Artefact) -> Iterator[Finding]:
@@ -118,7 +125,7 @@ def _unfit(artefact: Artefact) -> Iterator[Finding]:
             "Use plain names between single slashes.",
         )
     try:
-        artefact.text.encode()
+        _ = artefact.content
     except UnicodeEncodeError as error:
         yield Finding(
             ascii(artefact.path),
@@ -150,7 +157,7 @@ def _strangers(wanted: Mapping[str, bytes], old: frozenset[str] | None, folder: 
         if _bytes(folder / path) not in (None, wanted[path]):
             yield Finding(
                 str(folder / path),
-                "this file was not written by `sre generate`, and it would be overwritten",
+                "this file was not written by `sre generate` or `sre chargeback`, and it would be overwritten",
                 f"What it holds would be lost{reason}.",
                 "Move or remove the file, or name another directory with -o.",
             )

@@ -12,7 +12,7 @@ CHECKOUT = Path(__file__).parent.parent
 
 FLOORS = (
     ("cli",),
-    ("checks", "lab"),
+    ("checks", "lab", "metering", "books"),
     ("compile", "idle", "init"),
     ("finance", "simulate"),
     ("usage", "catalogue", "fleet", "prometheus", "promql", "write", "create"),
@@ -131,6 +131,7 @@ def test_one_file_per_replaceable_library():
     """A library that may have to be replaced in an afternoon is imported in one file."""
     assert importers("requests") == {"sre.prometheus"}
     assert len(importers("grafanalib")) == 1
+    assert importers("duckdb") == {"sre.metering.database"}
 
 
 def test_one_file_talks_http_and_one_answers():

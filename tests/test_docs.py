@@ -2,6 +2,8 @@
 
 import importlib.util
 import re
+import shlex
+import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -21,7 +23,7 @@ def pages() -> dict[str, str]:
     return found
 
 
-@pytest.mark.parametrize("name", ["alerts.md", "commands.md", "fleet.schema.json"])
+@pytest.mark.parametrize("name", ["alerts.md", "commands.md", "costs.schema.json", "fleet.schema.json"])
 def test_a_generated_page_is_up_to_date(name: str) -> None:
     """`make docs` was run after the last change of a rule, a command or the fleet file's format."""
     assert (ROOT / "docs" / name).read_text(encoding="utf-8") == pages()[name], "run `make docs`"
@@ -44,6 +46,30 @@ def test_every_sre_command_in_the_readme_exists() -> None:
             [sys.executable, "-m", "sre.cli", command, "--help"], capture_output=True, text=True, check=False
         )
         assert done.returncode == 0, command
+
+
+def test_every_command_of_the_billing_guide_runs(tmp_path: Path) -> None:
+    """Whoever copies the commands of docs/chargeback.md, one after another, sees what the page says."""
+    shutil.copytree(ROOT / "examples", tmp_path / "examples")
+    text = (ROOT / "docs" / "chargeback.md").read_text(encoding="utf-8")
+    lines = [line for block in re.findall(r"```sh\n(.*?)```", text, re.S) for line in block.splitlines()]
+    assert len(lines) > 9
+    for line in lines:
+        if "--corrects" in line:
+            # The page's reader still has October open.
+            shutil.copytree(tmp_path / "books" / "2026-09", tmp_path / "other-books" / "2026-09")
+        command, _, comment = line.partition("#")
+        arguments = shlex.split(command)
+        assert arguments[:2] == ["sre", "chargeback"]
+        if "explain" in arguments:
+            rows = (tmp_path / "out" / "2026-10" / "chargeback.csv").read_text(encoding="utf-8")
+            arguments[3] = re.findall(r"2026-10-[0-9a-f]{16}", rows)[0]
+        done = subprocess.run(
+            [sys.executable, "-m", "sre.cli", *arguments[1:]],
+            cwd=tmp_path, capture_output=True, text=True, check=False,
+        )  # fmt: skip
+        wanted = int(found[1]) if (found := re.search(r"exit (\d)", comment)) else 0
+        assert done.returncode == wanted, f"{line}\n{done.stderr}"
 
 
 def test_every_link_in_a_page_leads_somewhere() -> None:

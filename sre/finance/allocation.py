@@ -7,7 +7,7 @@ pools, a pool of its states, a state of its teams, a team of its models.
 import hashlib
 import json
 from collections import defaultdict
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from sre.finance.bill import IDLE, PLATFORM, UNTAGGED, Kind, Row, State
@@ -56,7 +56,11 @@ class PoolUse:
 
 def allocate(costs: Costs, charges: Charges, usage: Usage, card: RateCard, month: str) -> tuple[Row, ...]:
     """All rows of the month's lines, sorted. Their costs add up to the lines, to the minor unit."""
-    pools = {name: _pool_use(name, costs, charges, usage, card) for name in _pool_names(charges, usage)}
+    uses = by_pool_name(usage)
+    pools = {
+        name: _pool_use(name, uses.get(name, ()), costs, charges, usage.cards.get(name), card)
+        for name in _pool_names(charges, usage)
+    }
     rows = [row for line in charges.lines for row in _rows(line, costs, charges, pools, month)]
     rows = [*_with_quantities(rows, pools, charges, month, costs)]
     return tuple(sorted(rows, key=order))
@@ -78,11 +82,21 @@ def _pool_names(charges: Charges, usage: Usage) -> list[str]:
     return sorted(own | set(charges.paid) | {use.pool for use in usage.uses})
 
 
-def _pool_use(name: str, costs: Costs, charges: Charges, usage: Usage, card: RateCard) -> PoolUse:
-    uses = {(use.team, use.model): use for use in usage.uses if use.pool == name}
+def _pool_use(
+    name: str, used: Sequence[Use], costs: Costs, charges: Charges, cards: CardTime | None, card: RateCard
+) -> PoolUse:
+    uses = {(use.team, use.model): use for use in used}
     weights = {key: card.weigh(use) for key, use in uses.items()}
-    time = _time(usage.cards.get(name), charges.paid.get(name, 0) * 1000, costs)
+    time = _time(cards, charges.paid.get(name, 0) * 1000, costs)
     return PoolUse(name, uses, weights, time, name in charges.paid)
+
+
+def by_pool_name(usage: Usage) -> dict[str, list[Use]]:
+    """Pool -> its uses."""
+    found = defaultdict[str, list[Use]](list)
+    for use in usage.uses:
+        found[use.pool].append(use)
+    return dict(found)
 
 
 def _time(cards: CardTime | None, paid: int, costs: Costs) -> Mapping[State, int]:
@@ -147,9 +161,11 @@ def by_team(amount: Money, state: State, pool: PoolUse, costs: Costs) -> Iterato
 
 
 def _by_usage(amount: Money, pool: PoolUse, method: str) -> Iterator[tuple[Share, Money]]:
-    whole = sum(pool.weights.values())
+    whole, models = sum(pool.weights.values()), defaultdict[str, dict[str, int]](dict)
+    for (name, model), weight in pool.weights.items():
+        models[name][model] = weight
     for team, part in split(amount, pool.teams).items():
-        own = {model: weight for (name, model), weight in pool.weights.items() if name == team}
+        own = models[team]
         parts = split(part, own) if any(own.values()) else dict.fromkeys(sorted(own), part)
         for model, cost in parts.items():
             yield Share(team, model, own[model], whole, method), cost

@@ -1,11 +1,10 @@
 """From costs and usage to a bill: what is asked of both, the allocation, and the proof that it adds up."""
 
 from collections.abc import Iterator, Mapping
-from dataclasses import replace
 from decimal import Decimal
 
 from sre import __version__
-from sre.finance.allocation import allocate
+from sre.finance.allocation import allocate, by_pool_name
 from sre.finance.bill import UNTAGGED, Bill, Coverage, Row
 from sre.finance.costs.model import Costs
 from sre.finance.lines import Charges, charge
@@ -60,16 +59,6 @@ def build(costs: Costs, usage: Usage, *, previous: Mapping[str, Money] | None = 
     )
 
 
-def with_corrections(bill: Bill, rows: tuple[Row, ...], invoices: tuple[str, ...]) -> Bill:
-    """The bill with Correction rows of closed months after its own; each has an invoice of its own."""
-    if any(row.invoice in {one.id for one in bill.invoices} or row.invoice not in invoices for row in rows):
-        raise ValueError("a correction stands on an invoice of this month")
-    extra = total((row.cost for row in rows), bill.currency)
-    return replace(
-        bill, rows=(*bill.rows, *rows), total=bill.total + extra, corrections=bill.corrections + extra
-    )
-
-
 def _prove(rows: tuple[Row, ...], charges: Charges, costs: Costs) -> None:
     """The one promise: for each invoice the rows add up to what is billed. Anything else is our own fault."""
     for invoice in charges.invoices:
@@ -82,8 +71,10 @@ def _unpriced(costs: Costs, charges: Charges, usage: Usage) -> Iterator[Finding]
     """Usage in a pool, or at a time, that nothing is paid for."""
     month = Month(usage.month, costs.timezone)
     apis = {line.pool for line in charges.lines if line.kind == "fallback"}
-    for pool in sorted({use.pool for use in usage.uses if use.pool} - apis):
-        requests = sum(use.requests for use in usage.uses if use.pool == pool)
+    for pool, uses in sorted(by_pool_name(usage).items()):
+        if not pool or pool in apis:
+            continue
+        requests = sum(use.requests for use in uses)
         if pool not in costs.gpus:
             yield Finding(
                 f"pool {show(pool)}",
@@ -158,18 +149,17 @@ def _samples(usage: Usage) -> Decimal | None:
 def _notes(costs: Costs, charges: Charges, usage: Usage) -> Iterator[str]:
     unmeasured = [pool for pool, seconds in charges.paid.items() if seconds and pool not in usage.cards]
     if unmeasured:
-        yield (
-            f"idleness of {', '.join(unmeasured)} is not known: {'nothing there was' if usage.cards else 'no card was'} "
-            "measured; these pools are allocated whole"
-        )
+        names = "every pool" if not usage.cards else ", ".join(unmeasured)
+        yield f"idleness of {names} is not known, since no card was measured there: allocated whole"
     for pool, seconds in charges.paid.items():
-        if pool in usage.cards and usage.cards[pool].known < seconds * 1000 * _NEARLY_ALL:
-            missing = Decimal(seconds * 1000 - usage.cards[pool].known) / 3_600_000
-            yield f"{pool}: nothing is known of {missing:.1f} of {seconds // 3600} card-hours; they are priced {_priced(costs)}"
+        known = usage.cards[pool].known if pool in usage.cards else seconds * 1000
+        if known < seconds * 1000 * _NEARLY_ALL:
+            hours = Decimal(seconds * 1000 - known) / 3_600_000
+            yield f"{pool}: {hours:.1f} of {seconds // 3600} card-hours are not known; they are priced {_priced(costs)}"
     if usage.counted and usage.counted.gaps:
         yield (
-            f"{len(usage.counted.gaps)} gaps in the usage counters: what was counted in them is in the growth around them, "
-            "unless the program was restarted there"
+            f"{len(usage.counted.gaps)} gaps in the usage counters: what was counted in them is in the growth "
+            "around them, unless the program was restarted there"
         )
 
 

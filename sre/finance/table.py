@@ -11,7 +11,7 @@ from sre.finance.bill import TOKEN_CLASSES, Bill, Row
 
 Locale = Literal["en", "de"]
 
-_FORMULA = re.compile(r"^[\s\x00-\x1f]*[=+\-@＝＋－＠]|^[\t\r\n]")
+_FORMULA = re.compile(r"^[\s\x00-\x1f]*[=+\-@\uff1d\uff0b\uff0d\uff20]|^[\t\r\n]")
 """What a spreadsheet may take for a formula (OWASP, CSV Injection), full-width signs too."""
 
 

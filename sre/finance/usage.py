@@ -13,6 +13,9 @@ UNASSIGNED = "unassigned"
 """What the usage exporter calls requests without a team; a record's empty team means the same."""
 
 
+_NONE = Tokens()
+
+
 @dataclass(frozen=True, order=True)
 class Use:
     """All that one team did with one model in one pool, within the month.
@@ -29,7 +32,7 @@ class Use:
     tokens: Tokens
     request_microseconds: int = 0
     """How long the requests took, all together."""
-    failed_tokens: Tokens = Tokens()
+    failed_tokens: Tokens = _NONE
     """Those of ``tokens`` that failed requests used."""
 
 

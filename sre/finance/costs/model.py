@@ -1,11 +1,13 @@
 """What a cost file says, as frozen models: reader, JSON Schema and error texts all come from here."""
 
+import json
 from collections.abc import Mapping
 from datetime import date
 from decimal import Decimal
 from typing import Annotated, Literal, get_args
 
 from pydantic import BaseModel, BeforeValidator, ConfigDict, Field
+from pydantic.config import JsonDict
 
 from sre.explain import objection
 from sre.finance.bill import TOKEN_CLASSES, IdlePolicy, Mode
@@ -197,6 +199,13 @@ def _listed(value: object) -> object:
     return (value,) if isinstance(value, dict | InvoiceTerms) else value
 
 
+def _one_or_many(schema: JsonDict) -> None:
+    """In the JSON Schema too, one may stand without a list."""
+    del schema["type"]
+    items = schema.pop("items")
+    schema["anyOf"] = [{"type": "array", "items": items}, items]
+
+
 def _all_alike() -> dict[str, dict[TokenClass, Decimal]]:
     """A token is a token, where the file says nothing."""
     names: tuple[TokenClass, ...] = get_args(TokenClass)
@@ -229,6 +238,7 @@ class Costs(_Part):
     invoice: Annotated[tuple[InvoiceTerms, ...], BeforeValidator(_listed)] = Field(
         default=(), description="the invoice that the lines must add up to, or a list of them",
         examples=[{"id": "INV-2026-10", "issuer": "Example Cloud GmbH"}],
+        json_schema_extra=_one_or_many,
     )  # fmt: skip
     rate_card: dict[Name, dict[Annotated[TokenClass, BeforeValidator(_token_class)], Price]] = Field(
         default_factory=_all_alike,
@@ -293,3 +303,12 @@ def period_end(entries: tuple[GpuPrice, ...], index: int) -> date | None:
     """The first day on which an entry no longer holds: its own end, or the next entry's beginning."""
     following = entries[index + 1].start if index + 1 < len(entries) else None
     return entries[index].until or following
+
+
+def json_schema() -> str:
+    """The JSON Schema of a cost file, as editors read it."""
+    schema = {
+        "$schema": "https://json-schema.org/draft/2020-12/schema",
+        **Costs.model_json_schema(by_alias=True),
+    }
+    return json.dumps(schema, indent=2, ensure_ascii=False) + "\n"

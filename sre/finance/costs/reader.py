@@ -43,7 +43,7 @@ def _load(
     costs, cut, findings = _validate(source)
     if costs:
         found = check(costs, source, pools, teams)
-        findings += [one for one in found if not _about(one, source, cut)]
+        findings += [one for one in found if not _about(one, cut)]
     if costs is None or errors(findings):
         raise Refused(findings)
     return costs, sort(findings)
@@ -78,7 +78,7 @@ def _cut(data: Any, error: ValidationError) -> tuple[Any, set[Loc]]:
     return {**_STAND_INS, **kept, "gpus": kept.get("gpus") or _STAND_INS["gpus"]}, cut
 
 
-def _about(finding: Finding, source: Source, cut: set[Loc]) -> bool:
+def _about(finding: Finding, cut: set[Loc]) -> bool:
     """Whether a finding may only follow from what was cut out: names that were there are missing now."""
     pools_cut = any(loc[0] == "gpus" for loc in cut)
     return (pools_cut and "pool" in finding.what) or (("invoice",) in cut and "invoice" in finding.what)
