@@ -31,6 +31,7 @@ from sre.cli import main
 from sre.cli.inputs import read_inputs
 from sre.compile.planning import make_plan
 from sre.finance.bill import TOKEN_CLASSES
+from sre.metering.cards import card_time
 from sre.prometheus import own_server
 from sre.simulate.standing import stage
 
@@ -42,8 +43,8 @@ POOLS = ("agents", "search")
 COSTS = {
     "version": 1, "currency": "EUR", "timezone": "Europe/Berlin",
     "gpus": {
-        name: [{"from": "2026-01-01", "gpus": 4, "rented": {"per_gpu_hour": price}}]
-        for name, price in {**dict.fromkeys(("chat", "agents", "slices"), "2.50"), "search": "1.25", "extract": "1.25"}.items()
+        name: [{"from": "2026-01-01", "gpus": 4, "rented": {"per_gpu_hour": str(price)}}]
+        for name, price in (("chat", 2.5), ("agents", 2.5), ("slices", 2.5), ("search", 1.25), ("extract", 1.25))
     },
     "rate_card": {"default": dict.fromkeys(TOKEN_CLASSES, "1")},
 }  # fmt: skip
@@ -207,18 +208,19 @@ class TestOneWeekCountedByAll:
         assert len(expected) <= unused
 
     def test_the_bill_counts_the_same_time(self, told, recorded):
-        """Chargeback's card time of a pool is the report's: busy with underused, wasted is loaded and idle."""
+        """Chargeback's idle and wasted time of a pool are the report's, to the minute."""
         expr = f"sum by (uuid, mig, pool, state) (count_over_time(gpu:state:info[{HOURS * 3_600_000 - 1}ms]))"
-        sums = defaultdict(Counter)
+        names = ("uuid", "pool", "state")
+        minutes = Counter()
         for sample in own_server(recorded, 60).query(expr, END - 0.001):
-            sums[sample.labels.get("pool", "")][sample.labels["state"]] += round(sample.value)
+            minutes[tuple(sample.labels.get(name, "") for name in names)] += round(sample.value)
+        billed = card_time(minutes)
         for row in told["pools"]:
             if row["pool"] in POOLS:
-                found = sums[row["pool"]]
-                assert found["busy"] + found["underused"] == round(
-                    60 * (row["gpu_hours"]["busy"] + row["gpu_hours"]["underused"])
-                )
-                assert found["loaded_idle"] == round(60 * row["gpu_hours"]["loaded_idle"])
+                found, hours = billed[row["pool"]], row["gpu_hours"]
+                assert found.busy == round(60 * (hours["busy"] + hours["underused"])) * 60_000
+                assert found.wasted == round(60 * (hours["loaded_idle"] + hours["excluded"])) * 60_000
+                assert found.idle == round(60 * (hours["empty_idle"] + hours["unallocated"])) * 60_000
 
 
 class TestOutputs:
