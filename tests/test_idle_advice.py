@@ -3,6 +3,7 @@
 import math
 from datetime import datetime
 from decimal import Decimal
+from fractions import Fraction
 from zoneinfo import ZoneInfo
 
 import pytest
@@ -16,7 +17,7 @@ from sre.idle.ledger import settle
 from sre.idle.loads import Before, Context, PoolLoad
 from sre.idle.observed import Observed, Seat
 from sre.idle.prices import Prices
-from sre.idle.spoken import headline, trend
+from sre.idle.spoken import against, headline, trend
 from sre.idle.told import tell_of
 from sre.idle.windows import windows
 
@@ -204,3 +205,11 @@ class TestMoney:
             "In the period before it was 50.0%, 30.0 points less."
         )
         assert trend(told(fleet(), idle, before=Before(0, minutes // 2)).report) == ""
+
+    def test_work_is_held_against_the_users_own_break_even(self):
+        """From which utilisation self-hosting pays is the user's number; nothing is said without one."""
+        one = told(fleet(), office)
+        assert against(one.report, None) == ""
+        assert against(one.report, Fraction(2, 5)) == (
+            "Self-hosting pays from 40.0% on: these cards are 13.3 points above it."
+        )

@@ -57,6 +57,9 @@ FORMATS = ("text", "html", "csv", "json", "markdown")
     metavar="SHARE",
     help="Exit 1 where more of the card-time than this was idle, such as 20%.",
 )
+@click.option(
+    "--break-even", metavar="SHARE", help="The utilisation from which self-hosting pays for you, such as 40%."
+)
 @click.option("--raw", is_flag=True, help="Evaluate raw series here, also where states were recorded.")
 @click.option("--catalogue", type=click.Path(exists=True, file_okay=False, path_type=Path),
               help="A folder of your own content over the built-in one.")  # fmt: skip
@@ -64,7 +67,7 @@ FORMATS = ("text", "html", "csv", "json", "markdown")
 @exits
 def idle(
     fleet: Path, url: str, since: str, until: str | None, costs: Path | None, form: str, into: Path | None,
-    fail_above: str | None, raw: bool, catalogue: Path | None,
+    fail_above: str | None, break_even: str | None, raw: bool, catalogue: Path | None,
     token_env: str | None, headers: tuple[str, ...], timeout: float,
 ) -> None:  # fmt: skip
     """Say what every card of FLEET did: busy, idle, unallocated, unknown; whose it was, and what that cost.
@@ -74,7 +77,7 @@ def idle(
     """
     inputs = read_inputs(fleet, catalogue)
     plan = make_plan(inputs.fleet, inputs.catalogue, inputs.listed)
-    asked = _asked(inputs, since, until, costs, fail_above)
+    asked = _asked(inputs, since, until, costs, fail_above, break_even)
     told = _told(plan, connect(url, token_env, headers, timeout), asked, raw)
     _say(told, form, into, url)
     report([*inputs.warnings, *asked.warnings, *told.findings], [pool.name for pool in inputs.fleet.pools])
@@ -88,11 +91,17 @@ class _Asked:
     windows: "tuple[Window, ...]"
     prices: "Prices | None"
     limit: Fraction | None
+    break_even: Fraction | None
     warnings: tuple[Finding, ...]
 
 
 def _asked(
-    inputs: Inputs, since: str, until: str | None, costs: Path | None, fail_above: str | None
+    inputs: Inputs,
+    since: str,
+    until: str | None,
+    costs: Path | None,
+    fail_above: str | None,
+    break_even: str | None,
 ) -> _Asked:
     """Everything that can be wrong with it is told before a server is asked. Raises ``Refused``."""
     from sre.idle.ledger import declared_cards
@@ -113,7 +122,13 @@ def _asked(
         raise Refused([Finding("--since", "the period is shorter than a minute", "states are told by the minute",
                                "ask for an hour or more")])  # fmt: skip
     prices, warnings = _prices(costs, inputs)
-    return _Asked(windows(start, end, fleet.zone), prices, _limit(fail_above), warnings)
+    return _Asked(
+        windows(start, end, fleet.zone),
+        prices,
+        _share("--fail-above", fail_above),
+        _share("--break-even", break_even),
+        warnings,
+    )
 
 
 def _prices(costs: Path | None, inputs: Inputs) -> "tuple[Prices | None, tuple[Finding, ...]]":
@@ -126,7 +141,7 @@ def _prices(costs: Path | None, inputs: Inputs) -> "tuple[Prices | None, tuple[F
     return Prices(found, inputs.fleet), tuple(warnings)
 
 
-def _limit(text: str | None) -> Fraction | None:
+def _share(option: str, text: str | None) -> Fraction | None:
     if text is None:
         return None
     try:
@@ -134,7 +149,7 @@ def _limit(text: str | None) -> Fraction | None:
     except ValueError:
         ratio = Fraction(-1)
     if not 0 <= ratio <= 1:
-        raise Refused([Finding("--fail-above", f"{text!r} is no share", "idle time is compared with it",
+        raise Refused([Finding(option, f"{text!r} is no share", "a share of all card-time is compared with it",
                                "write it like 20% or 0.2")])  # fmt: skip
     return ratio
 
@@ -149,7 +164,9 @@ def _told(plan: Plan, server: "Server", asked: _Asked, raw: bool) -> "Told":
     with progress() as tell, source(plan, server, asked.windows, raw, tell) as found:
         reading, context = read(plan, found, asked.windows, server, tell)
     ledger = settle(plan.fleet, reading.observed)
-    return tell_of(plan.fleet, ledger, asked.windows, context, asked.prices, reading.findings)
+    return tell_of(
+        plan.fleet, ledger, asked.windows, context, asked.prices, reading.findings, asked.break_even
+    )
 
 
 def _say(told: "Told", form: str, into: Path | None, url: str) -> None:

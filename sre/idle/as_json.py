@@ -20,6 +20,8 @@ def as_json(told: Told) -> dict[str, Any]:
         "business_gpu_hours": named(hours(report.total.business)),
         "idle_share": round(float(report.idle), 6),
         "idle_share_before": None if report.idle_before is None else round(float(report.idle_before), 6),
+        "utilisation": round(float(report.total.used), 6),
+        "break_even": None if told.break_even is None else float(told.break_even),
         "cost_of_idle": _money(report.cost),
         "cost_of_all": _money(report.bill),
         "excluded_minutes": dict(report.reasons),

@@ -11,9 +11,7 @@ def digest(told: Told) -> str:
     """Headline, the pools that idled most, and the largest things to do."""
     report = told.report
     lines = [f"**{plain(report.fleet.name)}: {spoken.headline(report)}**", ""]
-    lines += [
-        line + "  " for line in (spoken.trend(report), spoken.use(report), spoken.left_out(report)) if line
-    ]
+    lines += [line + "  " for line in spoken.lines(told)]
     priced = report.cost is not None
     lines += [
         "",

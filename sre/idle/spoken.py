@@ -6,6 +6,7 @@ from fractions import Fraction
 
 from sre.finance.money import Money
 from sre.idle.report import Report
+from sre.idle.told import Told
 
 SIGNALS = {
     "activity": "activity of the card",
@@ -93,6 +94,24 @@ def use(report: Report) -> str:
         each = report.bill.amount / (Decimal(worked) / 50_400)
         line += f"; an hour of work cost {each:,.2f} {report.bill.currency}"
     return f"{line}."
+
+
+def lines(told: Told) -> list[str]:
+    """What stands under the headline."""
+    report = told.report
+    found = (trend(report), use(report), against(report, told.break_even), left_out(report))
+    return [line for line in found if line]
+
+
+def against(report: Report, break_even: Fraction | None) -> str:
+    """Work against the share from which self-hosting pays; empty where nobody has said it."""
+    if break_even is None:
+        return ""
+    used = report.total.used
+    points = abs(float(used - break_even)) * 100
+    if used >= break_even:
+        return f"Self-hosting pays from {share(break_even)} on: these cards are {points:.1f} points above it."
+    return f"Self-hosting pays from {share(break_even)} on: these cards are {points:.1f} points below it."
 
 
 def _of(part: Money, whole: Money) -> Fraction:

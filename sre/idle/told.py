@@ -2,6 +2,7 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from fractions import Fraction
 
 from sre.compile.counted import count, few
 from sre.findings import Finding
@@ -21,6 +22,8 @@ class Told:
     report: Report
     advice: tuple[Advice, ...]
     findings: tuple[Finding, ...]
+    break_even: Fraction | None = None
+    """Share of card-time with work from which self-hosting pays, as somebody has found it for these costs."""
 
 
 def tell_of(
@@ -30,11 +33,12 @@ def tell_of(
     context: Context,
     prices: Prices | None,
     findings: tuple[Finding, ...] = (),
+    break_even: Fraction | None = None,
 ) -> Told:
     """Pure: the same data give the same report."""
     report = make_report(fleet, ledger, windows, context, prices)
     advice = advise(report, ledger, context, prices)
-    return Told(report, advice, (*findings, *_odd(report, prices)))
+    return Told(report, advice, (*findings, *_odd(report, prices)), break_even)
 
 
 def _odd(report: Report, prices: Prices | None) -> Iterator[Finding]:

@@ -31,7 +31,7 @@ def page(told: Told) -> str:
     report = told.report
     return template.render(
         report=report, advice=told.advice, findings=[one for one in told.findings if one.severity != "info"],
-        lines=[line for line in (spoken.trend(report), spoken.use(report), spoken.left_out(report)) if line],
+        lines=spoken.lines(told),
         headline=spoken.headline(report), period=spoken.period(report), spoken=spoken, states=STATES, spelled=SPELLED,
         meaning=MEANING, shares=_shares, priced=report.cost is not None, data=data(report),
         style=files.joinpath("page.css").read_text("utf-8"), script=files.joinpath("page.js").read_text("utf-8"),
