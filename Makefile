@@ -27,6 +27,7 @@ bench: machine .venv/installed ## what the commands, the simulation, a backtest,
 	@$(BIN)/python bench/usage_decode.py
 	@$(BIN)/python bench/asgi.py
 	@$(BIN)/python bench/exporter.py
+	@$(BIN)/python bench/idle.py
 	@$(BIN)/python bench/chargeback.py
 
 quality: machine .venv/installed ## precision, recall and false pages of every alert over 200 pool-days (about an hour)

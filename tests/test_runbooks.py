@@ -502,7 +502,7 @@ def test_a_series_that_nothing_records_is_refused_at_its_line(said):
         ("> $queue_depth: r", "above fifty: r", "is no expectation", "write an operator"),
         ("](LLMEngineDown.md)", "](LLMEngineDwn.md)", "links to `LLMEngineDwn.md`", "`LLMEngineDown`"),
         ("{{threshold}}", "{{treshold}}", "`{{treshold}}`, which means nothing here", "{{threshold}}"),
-        ("{{threshold}}", "{{threshold:queues}}", "asks for the threshold `queues`", "`queue_depth`"),
+        ("{{threshold}}", "{{threshold:queue_dept}}", "asks for the threshold `queue_dept`", "`queue_depth`"),
         ("{{confirm}}", "", "`Confirm` does not show its questions", "write `{{confirm}}` there"),
         ("- **safe**, limit", "- limit", "a step is marked neither safe nor unsafe", "- **unsafe**, "),
         ("## Escalate", "## Escalation", "has no section Escalate", "## "),

@@ -19,6 +19,7 @@ RECORD_MACROS: Mapping[str, str] = {
     "rank": "instance",
     "platform": "platform",
     "declared_claims": "",
+    "burn_in": 'namespace="burn-in"',
 }
 """What a record may ask for as `$name`, with a sample of what the compiler puts there."""
 

@@ -32,7 +32,7 @@ from sre.source import show
 
 Severity = Literal["page", "ticket", "info", "none"]
 Level = Literal["pool", "replica", "gpu", "host", "model", "fleet"]
-Group = Literal["engine", "latency", "gpu", "usage", "meta"]
+Group = Literal["engine", "latency", "gpu", "state", "usage", "meta"]
 GROUPS: tuple[str, ...] = get_args(Group)
 """Rule groups, each evaluated in order; a record's is named by its file."""
 

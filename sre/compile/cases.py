@@ -170,6 +170,7 @@ class Chapter:
             "llm-engine": True,
             "llm-latency": True,
             "llm-gpu": self.cards,
+            "llm-state": self.cards,
             "llm-seldom": True,
             "llm-usage": self.usage,
             "llm-baseline": self.baseline,

@@ -7,13 +7,16 @@ from sre.catalogue.model import Record
 SELDOM = 120
 """Seconds: the dearest rules, over a day or over every card, well inside the five minutes that a sample lives."""
 
+MINUTE = 60
+"""Seconds between two samples of a card's state, which are counted as minutes: in every fleet."""
+
 _GROUPS = {"gpu": 60, "latency": 60}
 """Seconds, of whole groups."""
 
 
 def group_pace(group: str, interval: int) -> int:
     """Seconds between two evaluations of a group, in a fleet that evaluates every ``interval`` seconds."""
-    return max(interval, _GROUPS.get(group, 0))
+    return MINUTE if group == "state" else max(interval, _GROUPS.get(group, 0))
 
 
 def pace(record: Record, interval: int) -> int:

@@ -58,7 +58,7 @@ def _groups(
     interval = int(fleet.evaluation_interval)
     body = [
         group
-        for name in ("engine", "latency", "gpu", "usage", "meta")
+        for name in ("engine", "latency", "gpu", "state", "usage", "meta")
         if (group := _group(catalogue, name, group_pace(name, interval), records, alerts)).rules
     ]
     recorded = [rule for name, rules in records.items() if catalogue.records[name].seldom for rule in rules]

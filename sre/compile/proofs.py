@@ -29,6 +29,7 @@ _ORDER = (
     "llm-engine",
     "llm-latency",
     "llm-gpu",
+    "llm-state",
     "llm-seldom",
     "llm-usage",
 )

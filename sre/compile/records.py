@@ -131,6 +131,7 @@ class Recorder:
             "rank": ", ".join(exposure.binding.rank),
             "platform": PLATFORM,
             "declared_claims": self._declared_claims(),
+            "burn_in": one_of("namespace", self._fleet.burn_in),
         }
 
     def _declared_claims(self) -> str:

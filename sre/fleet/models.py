@@ -64,6 +64,11 @@ class Fleet(_Part):
     business_hours: BusinessHours = Field(
         default=BusinessHours(), description="when people use the fleet: idle cards outside are no news"
     )
+    holidays: FilePath | None = Field(
+        default=None,
+        description="an iCalendar file of days without business hours, from this file's folder",
+        examples=["./holidays.ics"],
+    )
     pool_label: LabelName = Field(
         default="job", description="the target label whose value is the pool's name", examples=["job"]
     )
@@ -85,6 +90,11 @@ class Fleet(_Part):
         default_factory=dict,
         description="cards that exist, by type: those that no pool declares are unallocated",
         examples=[{"h100-sxm-80gb": 16}],
+    )
+    burn_in: tuple[Name, ...] = Field(
+        default=("cw-hpc-verification",),
+        min_length=1,
+        description="namespaces in which cards are tested before they are given out: never called idle",
     )
     runbook_base_url: Url | None = Field(
         default=None, description="an alert's runbook_url is this, a slash and the alert's name"

@@ -3,6 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
+from sre.fleet.holidays import MOST_BYTES, Unreadable, holidays
 from sre.fleet.models import Fleet
 from sre.fleet.problem import Problem
 
@@ -15,14 +16,45 @@ def resolve(fleet: Fleet, folder: Path) -> tuple[Fleet, list[Problem]]:
     # Absolute, so that whoever joins them to the folder again still gets the same file.
     folder = folder.absolute()
     update: dict[str, object] = {
-        key: folder / path for key in ("catalogue", "receivers") if (path := getattr(fleet, key)) is not None
+        key: folder / path
+        for key in ("catalogue", "receivers", "holidays")
+        if (path := getattr(fleet, key)) is not None
     }
     exporter = fleet.gpu_exporter
     if exporter and exporter.counters not in COUNTER_LISTS:
         counters = str(folder / exporter.counters)
         update["gpu_exporter"] = exporter.model_copy(update={"counters": counters})
     resolved = fleet.model_copy(update=update)
-    return resolved, list(_missing(resolved))
+    problems = list(_missing(resolved))
+    if resolved.holidays and not any(problem.loc == ("holidays",) for problem in problems):
+        return _with_holidays(resolved, resolved.holidays, problems)
+    return resolved, problems
+
+
+def _with_holidays(fleet: Fleet, path: Path, problems: list[Problem]) -> tuple[Fleet, list[Problem]]:
+    """Holidays are days without business hours, wherever they are written."""
+    try:
+        if path.stat().st_size > MOST_BYTES:
+            raise Unreadable(f"is larger than {MOST_BYTES >> 20} MiB", "name the file of the holidays alone")
+        days = holidays(path.read_text(encoding="utf-8-sig"))
+    except (OSError, UnicodeDecodeError) as error:
+        return fleet, [*problems, _unread(path, Unreadable(f"cannot be read: {error}", "name another file"))]
+    except Unreadable as error:
+        return fleet, [*problems, _unread(path, error)]
+    hours = fleet.business_hours
+    all_days = tuple(sorted({*hours.holidays, *days}))
+    return fleet.model_copy(
+        update={"business_hours": hours.model_copy(update={"holidays": all_days})}
+    ), problems
+
+
+def _unread(path: Path, error: Unreadable) -> Problem:
+    return Problem(
+        ("holidays",),
+        f"`holidays`: {path.name} {error.what}",
+        "business hours would not know its days",
+        error.fix,
+    )
 
 
 def _missing(fleet: Fleet) -> Iterator[Problem]:
@@ -30,6 +62,8 @@ def _missing(fleet: Fleet) -> Iterator[Problem]:
         yield _absent(("catalogue",), fleet.catalogue, "folder")
     if fleet.receivers and not _is(fleet.receivers):
         yield _absent(("receivers",), fleet.receivers, "file")
+    if fleet.holidays and not _is(fleet.holidays):
+        yield _absent(("holidays",), fleet.holidays, "file")
     exporter = fleet.gpu_exporter
     if exporter and exporter.counters not in COUNTER_LISTS and not _is(Path(exporter.counters)):
         yield _absent(

@@ -9,6 +9,7 @@ from pydantic_core import CoreSchema
 
 from sre.explain import objection
 from sre.fleet.amounts import Bound, Seconds, Share, Threshold
+from sre.fleet.hours import BusinessHours
 from sre.fleet.values import MOST, Count, Flag, LabelName, Name, Text, Version, Whole, release
 from sre.source import show, suggest
 
@@ -148,6 +149,10 @@ class Pool(_Part):
     interactive: Flag = Field(
         default=True,
         description="false for batch: business hours and the default latency objectives do not apply",
+    )
+    business_hours: BusinessHours | None = Field(
+        default=None,
+        description="this pool's own in the idle report, where they differ; a batch pool without them never rests",
     )
     min_replicas: Whole | None = Field(
         default=None, description="replicas kept for availability: the idle report does not call them waste"

@@ -86,6 +86,16 @@ class Readings:
         cards = [self.mean(self.card("gpu_utilization", place), 300) for place in self._pool.cards]
         return lambda at: _mean(card(at) for card in cards)
 
+    def unused(self, place: Place) -> Reading:
+        """Of the last sixty minutes the share in which the card is known to have worked less than it should."""
+        working, low = self.card("gpu_utilization", place), self._pool.shape.thresholds["gpu_utilization_low"]
+
+        def share(at: int) -> float:
+            minutes = (working(at - minute * 60 // self._windows.interval) for minute in range(60))
+            return sum(value is not None and value < (low or 0) for value in minutes) / 60
+
+        return share
+
     def starts(self, place: Place) -> Reading:
         born = self.replica("process_start", place)
         return lambda at: float(_starts(born, self._windows.first(at, _HOUR), at, self._windows.interval))

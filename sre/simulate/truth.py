@@ -117,7 +117,7 @@ _PLACED: dict[str, Callable[[Readings, Place], Reading]] = {
     "replica:nvlink_drop:ratio": lambda r, p: drop(links := cache(r.links(p)), r.baseline(links)),
     "gpu:memory_used:ratio": lambda r, p: r.card("gpu_memory_used", p),
     "gpu:temperature:celsius": lambda r, p: r.card("gpu_temperature", p),
-    "gpu:utilization:avg1h": lambda r, p: r.mean(r.card("gpu_utilization", p), _HOUR),
+    "gpu:unused:ratio1h": lambda r, p: r.unused(p),
     "gpu:rows_correctable:increase1h": lambda r, p: r.grown("gpu_rows_correctable", p),
     "gpu:row_remap_failure:state": lambda r, p: r.card("gpu_row_remap_failure", p),
     "gpu:row_remap_pending:state": lambda r, p: r.card("gpu_row_remap_pending", p),

@@ -62,11 +62,11 @@ def placed_rules(plan: Plan) -> tuple[Placed, ...]:
     )
 
 
-def needed(rules: Iterable[Placed], alerts: Collection[str], recorded: Collection[str]) -> tuple[Placed, ...]:
-    """The rules of these alerts, and of all records behind them that the server does not hold."""
+def needed(rules: Iterable[Placed], wanted: Collection[str], recorded: Collection[str]) -> tuple[Placed, ...]:
+    """The rules of these alerts and records, and of all records behind them that the server does not hold."""
     rules = tuple(rules)
     makers, read = _makers(rules), {id(one): reaches(one.rule.expr) for one in rules}
-    todo = [one for one in rules if one.record is None and one.name in alerts]
+    todo = [one for one in rules if one.name in wanted]
     chosen = dict[int, Placed]()
     while todo:
         one = todo.pop()

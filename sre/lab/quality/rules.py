@@ -16,7 +16,7 @@ from sre.promql import series_read
 from sre.units import format_duration
 
 _CONSTANT = re.compile(r"vector\((-?[0-9.e+-]+)\)")
-_ORDER = ("llm-fleet", "llm-engine", "llm-latency", "llm-gpu", "llm-seldom")
+_ORDER = ("llm-fleet", "llm-engine", "llm-latency", "llm-gpu", "llm-state", "llm-seldom")
 _TEXT = {"summary": "-"}
 
 

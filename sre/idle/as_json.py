@@ -1,0 +1,78 @@
+"""The report for machines: one object, whose keys are a contract."""
+
+from dataclasses import asdict
+from typing import Any
+
+from sre.finance.money import Money
+from sre.idle.advice import Advice
+from sre.idle.report import Account, CardLine
+from sre.idle.states import hours, named
+from sre.idle.told import Told
+
+
+def as_json(told: Told) -> dict[str, Any]:
+    """Hours are numbers of three decimals, money is text; what is not known is null."""
+    report = told.report
+    return {
+        "fleet": report.fleet.name,
+        "period": {"start": report.start.isoformat(), "end": report.end.isoformat()},
+        "gpu_hours": named(report.total.hours),
+        "business_gpu_hours": named(hours(report.total.business)),
+        "idle_share": round(float(report.idle), 6),
+        "idle_share_before": None if report.idle_before is None else round(float(report.idle_before), 6),
+        "utilisation": round(float(report.total.used), 6),
+        "break_even": None if told.break_even is None else float(told.break_even),
+        "cost_of_idle": _money(report.cost),
+        "cost_of_all": _money(report.bill),
+        "excluded_minutes": dict(report.reasons),
+        "evidence_minutes": dict(report.evidence),
+        "pools": [_account(one, "pool") for one in report.pools],
+        "owners": [_account(one, "owner") for one in report.owners],
+        "types": [_account(one, "type") for one in report.types],
+        "gpus": [_card(one) for one in report.cards],
+        "unseen": [_card(one) for one in report.unseen],
+        "beyond": [_card(one) for one in report.beyond],
+        "findings": [_advice(one) for one in told.advice],
+        "notes": [asdict(one) for one in told.findings],
+    }
+
+
+def _money(money: Money | None) -> dict[str, str] | None:
+    return None if money is None else {"amount": str(money), "currency": str(money.currency)}
+
+
+def _account(one: Account, key: str) -> dict[str, Any]:
+    return {
+        key: one.name,
+        "gpu_hours": named(one.hours),
+        "business_gpu_hours": named(hours(one.business)),
+        "idle_share": round(float(one.idle), 6),
+        "cost_of_idle": _money(one.cost),
+    }
+
+
+def _card(one: CardLine) -> dict[str, Any]:
+    return {
+        "uuid": one.uuid,
+        "mig": one.mig,
+        "pool": one.pool,
+        "owner": one.owner,
+        "type": one.kind,
+        "host": one.host,
+        "gpu": one.gpu,
+        "gpu_hours": named(one.hours),
+        "signal": one.signal,
+    }
+
+
+def _advice(one: Advice) -> dict[str, Any]:
+    return {
+        "kind": one.kind,
+        "pool": one.pool,
+        "what": one.what,
+        "why": one.why,
+        "fix": one.fix,
+        "gpu_hours": float(one.gpu_hours),
+        "saving": _money(one.saving),
+        "commands": list(one.commands),
+    }

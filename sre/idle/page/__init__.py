@@ -1,0 +1,119 @@
+"""The report as one HTML file that needs nothing from anywhere: for a browser, a mail, a folder on a shared disk."""
+
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from datetime import datetime
+from decimal import Decimal
+from importlib import resources
+from typing import Any
+from urllib.parse import urlsplit
+
+from sre.idle import spoken
+from sre.idle.report import NOWHERE, Account, CardLine, Report
+from sre.idle.states import IDLE, MEANING, SPELLED, STATES
+from sre.idle.told import Told
+
+_CELLS = 2_200_000
+"""Of the heat map: a byte each, so that ten thousand cards over a week stay under five megabytes."""
+
+
+def page(told: Told) -> str:
+    """The file's text. Names from outside are escaped wherever they stand."""
+    # Imported late: only this output needs it.
+    from jinja2 import Environment, StrictUndefined
+
+    files = resources.files(__package__)
+    environment = Environment(
+        autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["sentence"] = lambda text: f"{text[:1].upper()}{text[1:]}."
+    template = environment.from_string(files.joinpath("page.html.j2").read_text("utf-8"))
+    report = told.report
+    return template.render(
+        report=report, advice=told.advice, findings=[one for one in told.findings if one.severity != "info"],
+        lines=spoken.lines(told),
+        headline=spoken.headline(report), period=spoken.period(report), spoken=spoken, states=STATES, spelled=SPELLED,
+        meaning=MEANING, shares=_shares, priced=report.cost is not None, data=data(report),
+        style=files.joinpath("page.css").read_text("utf-8"), script=files.joinpath("page.js").read_text("utf-8"),
+    )  # fmt: skip
+
+
+def data(report: Report) -> dict[str, Any]:
+    """What the page's own script draws: cards as rows of plain values, their courses as digits."""
+    cards = [*report.cards, *report.unseen]
+    together = _together(len(report.windows), len(cards))
+    pools, signals = _index(card.pool for card in cards), _index(card.signal for card in cards)
+    types = _index(card.kind for card in cards)
+    return {
+        "states": list(STATES),
+        "spelled": [SPELLED[name] for name in STATES],
+        "idle": list(IDLE),
+        "pools": list(pools),
+        "owners": _owners(report, pools),
+        "types": list(types),
+        "signals": [spoken.SIGNALS.get(name, name) for name in signals],
+        "dashboards": _dashboards(report),
+        "times": [
+            f"{_local(report, window.start):%a %Y-%m-%d %H:%M}" for window in report.windows[::together]
+        ],
+        "rows": [
+            [card.uuid, card.mig, pools[card.pool], types[card.kind], card.host, card.gpu, signals[card.signal],
+             _tenths(card), _course(card.course, together)]
+            for card in cards
+        ],
+    }  # fmt: skip
+
+
+def _local(report: Report, second: int) -> datetime:
+    return datetime.fromtimestamp(second, report.fleet.zone)
+
+
+def _together(windows: int, cards: int) -> int:
+    """How many hours are one column of the heat map."""
+    return next((k for k in (1, 2, 3, 4, 6, 8, 12) if windows // k * cards <= _CELLS), 24)
+
+
+def _course(course: bytes, together: int) -> str:
+    if together > 1:
+        chunks = (course[at : at + together] for at in range(0, len(course), together))
+        course = bytes(_most(chunk) for chunk in chunks)
+    return course.translate(_DIGITS).decode("ascii")
+
+
+_DIGITS = bytes(ord("0") + min(value, NOWHERE) for value in range(256))
+
+
+def _most(chunk: bytes) -> int:
+    """Idle hours among busy ones do not show: what is left is what most hours were."""
+    return Counter(chunk).most_common(1)[0][0]
+
+
+def _tenths(card: CardLine) -> list[int]:
+    """Hours by state in tenths."""
+    hours = card.hours
+    return [int(hours[name] * 10 + Decimal("0.5")) for name in STATES]
+
+
+def _index(names: Iterator[str]) -> dict[str, int]:
+    return {name: place for place, name in enumerate(dict.fromkeys(names))}
+
+
+def _owners(report: Report, pools: Mapping[str, int]) -> list[str]:
+    owners = {pool.name: pool.owner for pool in report.fleet.pools}
+    return [owners.get(pool, "platform") for pool in pools]
+
+
+def _dashboards(report: Report) -> str:
+    base = (report.fleet.grafana_base_url or "").rstrip("/")
+    return f"{base}/d/llm-gpu" if urlsplit(base).scheme in ("http", "https") else ""
+
+
+def _shares(account: Account) -> list[tuple[str, float, float]]:
+    """(state, where its part of a bar begins, how long it is), in hundredths of the whole."""
+    found, at, whole = list[tuple[str, float, float]](), 0.0, sum(account.parts) or 1
+    for name, parts in zip(STATES, account.parts, strict=True):
+        length = 100 * parts / whole
+        if parts:
+            found.append((name, at, length))
+        at += length
+    return found

@@ -1,0 +1,215 @@
+"""What to do about idle cards: savings are what the recorded load would have needed, and money closes to the cent."""
+
+import math
+from datetime import datetime
+from decimal import Decimal
+from fractions import Fraction
+from zoneinfo import ZoneInfo
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from sre.finance.costs import load_text
+from sre.fleet import Fleet
+from sre.idle.advice import TARGET
+from sre.idle.ledger import settle
+from sre.idle.loads import Before, Context, PoolLoad
+from sre.idle.observed import Observed, Seat
+from sre.idle.prices import Prices
+from sre.idle.spoken import against, headline, trend
+from sre.idle.told import tell_of
+from sre.idle.windows import windows
+
+BERLIN = ZoneInfo("Europe/Berlin")
+MONDAY = round(datetime(2026, 10, 12, tzinfo=BERLIN).timestamp())
+DAY = 24
+COSTS = """
+version: 1
+currency: EUR
+timezone: Europe/Berlin
+gpus:
+  chat:
+    - {from: 2026-01-01, gpus: 8, rented: {per_gpu_hour: "2.52"}}
+    - {from: 2026-10-13, gpus: 8, rented: {per_gpu_hour: "3.00"}}
+  jobs: [{from: 2026-01-01, gpus: 2, owned: {purchase: "52000.00", months: 48}}]
+rate_card: {default: {uncached_input: "1", cached_input: "1", cache_write: "1", output: "1", reasoning: "1"}}
+"""
+
+
+def fleet(replicas=4, each=2, **more):
+    pool = {"name": "chat", "engine": {"kind": "vllm", "version": "0.32.0"}, "owner": "ai",
+            "gpus": {"type": "h100", "per_replica": each, "replicas": replicas}, **more.pop("pool", {})}  # fmt: skip
+    jobs = {"name": "jobs", "engine": {"kind": "vllm", "version": "0.32.0"}, "interactive": False,
+            "gpus": {"type": "l40s", "replicas": 2}}  # fmt: skip
+    return Fleet.model_validate(
+        {"version": 1, "name": "known", "timezone": "Europe/Berlin", "pools": [pool, jobs], **more}
+    )
+
+
+def told(one, state, days=1, load=None, priced=True, before=None, jobs="busy"):
+    """``state`` gives that of a card of chat by (replica, hour)."""
+    period = windows(MONDAY, MONDAY + days * DAY * 3600, BERLIN)
+    seen = Observed(window.minutes for window in period)
+    chat = one.pools[0].gpus
+    for replica in range(chat.replicas.max):
+        for card in range(chat.per_replica):
+            seat = Seat(f"GPU-{replica}-{card}", "", "chat", f"llm/chat-{replica}")
+            for hour in range(len(period)):
+                seen.add(
+                    seat,
+                    {"state": state(replica, hour), "evidence": "activity", "gpu_model": "H100"},
+                    [(hour, 60)],
+                )
+    for replica in range(2):
+        seat = Seat(f"L40S-{replica}", "", "jobs", f"llm/jobs-{replica}")
+        seen.add(seat, {"state": jobs, "evidence": "activity"}, [(hour, 60) for hour in range(len(period))])
+    costs, _ = load_text("costs.yaml", COSTS.encode())
+    context = Context({"chat": load} if load else {}, before)
+    return tell_of(one, settle(one, seen), period, context, Prices(costs, one) if priced else None)
+
+
+def idle(_replica, _hour):
+    return "loaded_idle"
+
+
+def office(_replica, hour):
+    return "busy" if 8 <= hour % 24 < 18 else "loaded_idle"
+
+
+def kinds(found):
+    return {advice.kind: advice for advice in found.advice}
+
+
+class TestFewerReplicas:
+    @given(st.integers(1, 6), st.integers(1, 8), st.floats(0, 60), st.integers(0, 3))
+    def test_what_is_left_would_have_carried_the_peak(self, replicas, each, peak, kept):
+        """The recorded peak takes seven tenths of what is proposed at most, and none that is kept is taken away."""
+        one = fleet(replicas, each, pool={"min_replicas": kept})
+        found = kinds(told(one, idle, load=PoolLoad(work=(0.0,) * 12 + (peak,) + (0.0,) * 11))).get(
+            "consolidate"
+        )
+        needed = max(1, kept, math.ceil(peak / (each * float(TARGET)) - 1e-9))
+        if found is None:
+            assert needed >= replicas
+        else:
+            assert f"{needed} replica" in found.what
+            assert needed < replicas
+            assert found.gpu_hours == (replicas - needed) * each * DAY
+
+    def test_a_load_that_is_mostly_unknown_proves_nothing(self):
+        """What was not recorded may have been the peak."""
+        load = PoolLoad(work=(0.1,) * 12 + (None,) * 12)
+        assert "consolidate" not in kinds(told(fleet(), idle, load=load))
+
+    def test_it_is_priced_at_the_prices_of_its_days(self):
+        """Six cards for a day at 2.52 and a day at 3.00."""
+        load = PoolLoad(work=(1.0,) * 48)
+        found = kinds(told(fleet(), idle, days=2, load=load))["consolidate"]
+        assert found.saving.amount == 6 * 24 * (Decimal("2.52") + Decimal("3.00"))
+        assert found.commands == ("kubectl -n llm scale deployment/chat --replicas=1",)
+
+
+class TestNothingAtNight:
+    def test_quiet_hours_outside_business_hours_are_saved_but_for_cold_starts(self):
+        """Fourteen hours of eight cards before eight and after six, less one start of half an hour."""
+        load = PoolLoad(
+            requests=tuple(600.0 if 8 <= hour < 18 else 0.0 for hour in range(DAY)), cold_start=1800.0
+        )
+        found = kinds(told(fleet(), office, load=load))["scale_to_zero"]
+        assert found.gpu_hours == 14 * 8 - 4
+        assert "a cold start took 30 min in this period; about 300 requests would have waited" in found.why
+
+    def test_without_a_start_the_assumption_is_named(self):
+        """Where no replica was started in the period the cold start is an assumption, and says so."""
+        assert "a cold start of 10 min is assumed" in kinds(told(fleet(), office))["scale_to_zero"].why
+
+    @pytest.mark.parametrize("pool", [{"min_replicas": 1}, {"interactive": False}])
+    def test_what_must_stand_ready_stays(self, pool):
+        """Pools that keep replicas, and those that work at night, are left alone."""
+        assert "scale_to_zero" not in kinds(told(fleet(pool=pool), office))
+
+    def test_a_night_with_unknown_hours_is_not_quiet(self):
+        """An hour in which one card is unknown may have had requests."""
+
+        def silent(replica, hour):
+            return "unknown" if replica == 0 and hour < 8 else office(replica, hour)
+
+        assert kinds(told(fleet(), silent))["scale_to_zero"].gpu_hours == 6 * 8
+
+
+class TestTheRest:
+    def test_cards_of_nobody_are_returned(self):
+        """Two of ten cards that nobody holds, at the price of their type."""
+        found = kinds(told(fleet(capacity={"h100": 10}), office))["return_cards"]
+        assert (found.gpu_hours, found.saving.amount) == (48, Decimal("120.96"))
+        assert "2 cards all of the time" in found.what
+
+    def test_work_that_nobody_waits_for_moves(self):
+        """A pool whose requests come at night is asked whether it is batch work."""
+        load = PoolLoad(requests=tuple(900.0 if hour < 6 else 1.0 for hour in range(DAY)))
+        night = kinds(told(fleet(), lambda _, hour: "busy" if hour < 6 else "loaded_idle", load=load))
+        assert "100% of the requests to chat came outside business hours" in night["move_to_batch"].what
+
+    def test_unknown_time_is_telemetry_to_mend(self):
+        """What nobody saw is no saving: it is something to look after."""
+        found = kinds(told(fleet(), lambda replica, _: "unknown" if replica else "busy"))["fix_telemetry"]
+        assert (found.gpu_hours, found.saving) == (144, None)
+
+
+class TestMoney:
+    def test_idle_time_costs_what_its_hours_cost(self):
+        """Eight cards idle for a day at 2.52 and a day at 3.00; the parts of the tables add up to it."""
+        report = told(fleet(), idle, days=2).report
+        assert report.cost.amount == 8 * 24 * (Decimal("2.52") + Decimal("3.00"))
+        for table in (report.pools, report.owners, report.types):
+            assert sum(row.cost.amount for row in table) == report.cost.amount
+
+    @given(
+        st.lists(st.sampled_from(["busy", "loaded_idle", "empty_idle", "unknown"]), min_size=8, max_size=8),
+        st.booleans(),
+    )
+    def test_every_table_closes_to_the_cent(self, states, jobs):
+        """Whatever stood still, pools, owners and types add up to the same amount."""
+        report = told(
+            fleet(), lambda replica, hour: states[(replica + hour) % 8], jobs="empty_idle" if jobs else "busy"
+        ).report
+        for table in (report.pools, report.owners, report.types):
+            assert sum(row.cost.minor for row in table) == report.cost.minor
+            assert sum(sum(row.parts) for row in table) == sum(report.total.parts)
+
+    def test_owned_cards_cost_their_share_of_the_month(self):
+        """52,000 over 48 months and two cards, for one of October's 745 hours, is 0.73 an hour."""
+        report = told(fleet(), lambda *_: "busy", jobs="loaded_idle").report
+        assert report.cost.amount == round(Decimal(52000) / 48 / 745 * 24, 2)
+
+    def test_without_a_price_nothing_is_told(self):
+        """A cost of some cards would look like the cost of all."""
+        one = fleet(capacity={"h100": 8, "b200": 4})
+        found = told(one, office)
+        assert found.report.cost is None
+        assert "no price" in next(f.what for f in found.findings if f.where == "--costs")
+
+    def test_the_headline_says_hours_share_and_cost(self):
+        """One sentence for Monday."""
+        said = headline(told(fleet(), idle).report)
+        assert (
+            said
+            == "192.0 of 240.0 GPU-hours (80.0%) stood idle and cost 483.84 EUR, 93.3% of what all cards cost."
+        )
+
+    def test_the_trend_is_told_where_the_period_before_was_recorded(self):
+        """Against the same count of the period before; a period that was hardly recorded is none to compare with."""
+        minutes = 10 * DAY * 60
+        assert trend(told(fleet(), idle, before=Before(minutes // 2, minutes)).report) == (
+            "In the period before it was 50.0%, 30.0 points less."
+        )
+        assert trend(told(fleet(), idle, before=Before(0, minutes // 2)).report) == ""
+
+    def test_work_is_held_against_the_users_own_break_even(self):
+        """From which utilisation self-hosting pays is the user's number; nothing is said without one."""
+        one = told(fleet(), office)
+        assert against(one.report, None) == ""
+        assert against(one.report, Fraction(2, 5)) == (
+            "Self-hosting pays from 40.0% on: these cards are 13.3 points above it."
+        )
