@@ -134,7 +134,8 @@ def server(pools: int) -> None:
         theirs = running.metric("process_cpu_seconds_total") - before
         print(
             f"\n{pools} pools x {TEAMS} teams, {series:,} series, {series * len(moments):,} samples: "
-            f"{took:.1f} s, {cpu:.1f} s CPU here, {peak:.2f} GB here, the server {theirs:.1f} s CPU, {running.peak / 1000:.2f} GB"
+            f"{took:.1f} s, {cpu:.1f} s CPU here, {peak:.2f} GB here, "
+            f"the server {theirs:.1f} s CPU, {running.peak / 1000:.2f} GB"
         )
 
 

@@ -1,4 +1,4 @@
-"""Write the generated pages of this folder: alerts, commands, gateways, the schemas of fleet and cost file (`make docs`)."""
+"""Write the generated pages here: alerts, commands, gateways, the schemas of fleet and cost file (`make docs`)."""
 
 from collections.abc import Iterator
 from pathlib import Path

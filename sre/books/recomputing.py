@@ -6,8 +6,6 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sre.books.folder import CONTEXT, COSTS, MANIFEST, USAGE, Built
-from sre.books.parquet import FILE as PARQUET
-from sre.books.parquet import parquet
 from sre.finance.bill import Bill
 from sre.finance.building import build
 from sre.finance.corrections import correct
@@ -19,6 +17,8 @@ from sre.finance.saved import to_json
 from sre.finance.stored import bill_from_json, bill_to_json
 from sre.finance.table import Locale
 from sre.finance.usage import Usage
+from sre.metering.parquet import FILE as PARQUET
+from sre.metering.parquet import parquet
 
 
 @dataclass(frozen=True)

@@ -1,10 +1,11 @@
 """The bill's rows as Parquet, with costs as decimals: for warehouses that would make floats of a CSV."""
 
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 from sre.finance.bill import TOKEN_CLASSES, Bill, Row
+from sre.metering.database import Limits, database
 
 FILE = "chargeback.parquet"
 
@@ -30,22 +31,19 @@ _COUNTS = ("requests", "successful_requests", *(f"{name}_tokens" for name in TOK
 
 def parquet(bill: Bill) -> bytes:
     """One file; the same rows give the same bytes for the same release of DuckDB."""
-    import duckdb
-
     columns = [f'"{name}" VARCHAR NOT NULL' for name in _TEXTS]
     columns += ["currency VARCHAR NOT NULL", f"cost {_COST} NOT NULL"]
     columns += [f'"{name}" BIGINT NOT NULL' for name in _COUNTS]
     columns += [f"weight {_WEIGHT} NOT NULL", f"weight_of {_WEIGHT} NOT NULL"]
     # It can write to files only.
-    with tempfile.TemporaryDirectory(prefix="sre-parquet-") as folder, duckdb.connect() as base:
-        base.execute("SET threads = 1")
+    with TemporaryDirectory(prefix="sre-parquet-") as folder, database(Limits("1GB", threads=1)) as base:
         base.execute(f"CREATE TABLE rows ({', '.join(columns)})")
         if bill.rows:
             marks = ", ".join("?" * len(columns))
-            base.executemany(f"INSERT INTO rows VALUES ({marks})", [list(_cells(row)) for row in bill.rows])  # noqa: S608 - marks are question marks
+            base.executemany(f"INSERT INTO rows VALUES ({marks})", [list(_cells(row)) for row in bill.rows])
         path = Path(folder) / FILE
         quoted = str(path).replace("'", "''")
-        base.execute(f"COPY rows TO '{quoted}' (FORMAT parquet, COMPRESSION zstd)")
+        base.execute(f"COPY (FROM rows ORDER BY rowid) TO '{quoted}' (FORMAT parquet, COMPRESSION zstd)")
         return path.read_bytes()
 
 
