@@ -1,12 +1,19 @@
 """Gateway formats: what each gateway's own records become, and what no line can do."""
 
 import json
+import tempfile
 from collections.abc import Iterator
+from contextlib import suppress
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 import pytest
+import yaml
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
+from sre import content
 from sre.findings import Finding, Refused
 from sre.usage.formats import Format, Invalid, format_names, list_formats, load_format
 from sre.usage.formats.load import load_gateways
@@ -194,6 +201,28 @@ def test_a_client_s_words_in_an_error_do_not_decide() -> None:
     assert form("litellm").decode(litellm(error_information=information))[0].error_type == "invalid_input"
 
 
+@pytest.mark.parametrize(
+    ("line", "error_type"),
+    [
+        ({"status": 503}, "overloaded"),
+        ({"status_code": 404, "error": {"message": "The model `x` does not exist."}}, "model_not_found"),
+        ({"status": "failed", "error": {"message": "CUDA out of memory", "code": "server_error"}}, "oom"),
+        ({"status": "failed", "error": {"message": "EngineCore encountered an issue"}}, "engine_dead"),
+        ({"error": {"type": "invalid_request_error", "code": "context_length_exceeded"}}, "context_length"),
+        ({"error": {"type": "authentication_error", "message": "invalid x-api-key"}}, "auth"),
+        ({"error": {"type": "overloaded_error", "message": "Overloaded"}}, "overloaded"),
+        ({"error": {"message": "Connection error.", "type": "InternalServerError", "code": 500}},
+         "upstream_unreachable"),
+        ({"error": {"type": "BadRequestError", "code": 400, "message": "prompt (length 9000) is longer than the "
+                    "maximum model length of 8192"}}, "context_length"),
+    ],
+)  # fmt: skip
+def test_errors_as_engines_and_apis_write_them(line: dict[str, object], error_type: str) -> None:
+    """vLLM, OpenAI and Anthropic have words of their own for the same failures."""
+    record, _ = form("openai").decode(json.dumps({"id": "r-5", "created": 1790841600} | line).encode())
+    assert (record.outcome, record.error_type) == ("error", error_type)
+
+
 def test_every_type_of_the_list_can_be_decided() -> None:
     """No error type is listed that no rule gives, and finish reasons all have words."""
     gateways = load_gateways()
@@ -303,6 +332,59 @@ def test_a_format_that_cannot_work_is_refused(tmp_path: Path, key: str, instead:
     assert [what in one.what for one in found] == [True]
     assert found[0].fix
     assert "ours.yaml:" in found[0].where
+
+
+WRONG: list[object] = [
+    "", "nope", "a b", "id", "a//b", "/", "0", "a/0", "choices/0/x", 'a"b', "a\\b", "é", "ms", "iso", "400-200",
+    "1-999", "-", "cached_input", "not_reported", None, True, 0, -5, 10**9, 1.5, [], [""], ["id", 5], [["id"]], {},
+    {"at": "id"}, [{"at": "id", "unit": "ms"}], [{"at": "a/b", "unit": "iso", "of": "start"}], {"nope": 5},
+    "x" * 300, "a/" * 20 + "b",
+]  # fmt: skip
+"""What people write by mistake, and what only a program would."""
+
+
+def places(data: object, loc: tuple[str | int, ...] = ()) -> Iterator[tuple[str | int, ...]]:
+    if isinstance(data, dict | list):
+        for key, inner in data.items() if isinstance(data, dict) else enumerate(data):
+            yield (*loc, key)
+            yield from places(inner, (*loc, key))
+
+
+@st.composite
+def broken(draw: st.DrawFn) -> tuple[str, str]:
+    """A file of the built-in gateways with one value exchanged, or one key more."""
+    name = draw(st.sampled_from([*NAMES, "errors", "finish_reasons"]))
+    data = yaml.safe_load((content.root() / "exporters" / "gateways" / f"{name}.yaml").read_text())
+    *around, last = draw(st.sampled_from(list(places(data))))
+    inner: Any = data
+    for key in around:
+        inner = inner[key]
+    inner[last] = draw(st.sampled_from(WRONG))
+    return name, yaml.safe_dump(data, sort_keys=False)
+
+
+def loaded(name: str, folder: Path) -> Format | tuple[Finding, ...]:
+    try:
+        return load_format(name, [folder], trusted=True)
+    except Refused as refused:
+        return refused.findings
+
+
+@given(broken())
+@settings(max_examples=60)
+def test_whatever_stands_in_a_file_it_is_refused_or_it_works(file: tuple[str, str]) -> None:
+    """A format of one's own is answered with findings at its lines, or reads lines without ever failing."""
+    name, text = file
+    reads = name if name in NAMES else "litellm"
+    with tempfile.TemporaryDirectory() as folder:
+        found = loaded(reads, catalogue(Path(folder), **{name: text}))
+    if isinstance(found, tuple):
+        assert found
+        assert all(f"{name}.yaml:" in one.where and one.what for one in found)
+        return
+    for line in captured(reads):
+        with suppress(Invalid):
+            assert isinstance(found.decode(line)[0], UsageRecord)
 
 
 def test_a_name_that_no_format_has_is_met_with_a_suggestion() -> None:

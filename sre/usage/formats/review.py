@@ -17,6 +17,12 @@ def review(spec: GatewayFormat, text: Source) -> Iterator[Finding]:
         if path[0].isdigit():
             what, fix = "a path begins with the number of a list's entry", "begin with a key of the record"
             yield text.finding(loc, what, "a line is an object, never a list", fix)
+        if path[-1].isdigit():
+            what, fix = (
+                f"`{_spelled(path)}` ends with the number of a list's entry",
+                "name a key inside the entry",
+            )
+            yield text.finding(loc, what, "entries are read where they are objects", fix)
         if spec.embedded and path == (spec.embedded,):
             what, fix = f"`{spec.embedded}` is embedded JSON and read as a field too", "name a key inside it"
             yield text.finding(loc, what, "its whole text would be taken for one value", fix)

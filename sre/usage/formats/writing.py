@@ -111,5 +111,5 @@ def _parser(node: Node) -> Callable[[Any], msgspec.Struct]:
 
 
 def _plain(value: Any) -> Any:
-    """What stands where a field or a mapping may: a mapping is no value."""
-    return None if isinstance(value, msgspec.Struct) else value
+    """What stands where a field or something else may: what has parts is no value."""
+    return None if isinstance(value, msgspec.Struct | list) else value
