@@ -15,6 +15,7 @@ from sre.usage.identity import Identity
 from sre.usage.keys import KeyMap, common_salt, hash_key
 from sre.usage.labels import OTHER, UNASSIGNED
 from sre.usage.record import ERROR_TYPES, FINISH_REASONS, TOKEN_CLASSES, Tokens, UsageRecord
+from sre.usage.seen import Seen
 
 TEAMS, MODELS = ("search", "support"), ("llama", "mistral")
 SALT = bytes(range(16))
@@ -306,3 +307,18 @@ def test_an_entry_tells_nothing_of_its_key():
     assert (teams.team("sk-1"), teams.team("sk-2"), teams.team("sk-3")) == ("search", "legal", None)
     with pytest.raises(ValueError, match="hash-key"):
         KeyMap({"sk-1": "search"})
+
+
+def test_ids_are_remembered_in_bounds_and_over_a_restart():
+    """At least the last so many are known, at most twice as many; an id means its route's request alone."""
+    seen = Seen(100)
+    assert all(seen.take("/a", str(number)) for number in range(1000))
+    assert not any(seen.take("/a", str(number)) for number in range(900, 1000))
+    assert seen.take("/b", "999")
+    saved = msgspec.msgpack.decode(msgspec.msgpack.encode(seen.snapshot()))
+    assert sum(map(len, saved)) <= 8 * 2 * 100
+    fresh = Seen(100)
+    fresh.restore(saved)
+    assert not fresh.take("/a", "999")
+    assert not fresh.take("/b", "999")
+    assert fresh.take("/a", "1")
