@@ -26,11 +26,10 @@ class Frame(NamedTuple):
 
 @dataclass
 class Piece:
-    """A line that has begun. ``since`` is where it began, ``here`` its first offset in the file being read."""
+    """A line that has begun, and where; below 0 in an earlier file."""
 
     text: bytes
     since: int
-    here: int | None
 
 
 @dataclass
@@ -43,11 +42,15 @@ class Pieces:
         """On to the next file: what was offset ``length`` is offset 0 there."""
         for piece in self.open.values():
             piece.since -= length
-            piece.here = None
 
     def first(self, read: int) -> int:
-        """Where the oldest unfinished line begins in this file."""
-        return min((piece.here for piece in self.open.values() if piece.here is not None), default=read)
+        """Where reading begins again to find all of them: the oldest one's place, or the file's beginning."""
+        return min((max(0, piece.since) for piece in self.open.values()), default=read)
+
+    @property
+    def older(self) -> bool:
+        """Whether one began in an earlier file."""
+        return any(piece.since < 0 for piece in self.open.values())
 
 
 def begins(text: bytes) -> bool:
@@ -66,6 +69,13 @@ def frame(
     """
     if place.again < place.read:
         _unwrap(data[place.again - start : place.read - start], place.again, pieces, longest, streams)
+    elif data[:1] == b"{" and start == place.read and not pieces.open and not place.inside:
+        # Most logs are nothing but this; splitting all of it saves a copy.
+        lines = data.split(b"\n")
+        left = lines.pop()
+        if lines:
+            read = start + len(data) - len(left)
+            return Frame(_clean(lines, longest), read, read, inside=False)
     origin = place.read
     if place.inside:
         newline = data.find(b"\n", place.read - start)
@@ -76,30 +86,27 @@ def frame(
     end = data.rfind(b"\n", origin - start) + 1
     if not end:
         return _unfinished(data[origin - start :], origin, pieces, longest)
-    body = data[origin - start : end - 1]
-    if body[:1] == b"{" and not pieces.open:
-        lines = body.split(b"\n")
-    else:
-        lines = _unwrap(body, origin, pieces, longest, streams)
+    lines = _unwrap(data[origin - start : end - 1], origin, pieces, longest, streams)
     read = start + end
     return Frame(_clean(lines, longest), read, pieces.first(read), inside=False)
 
 
 def _unfinished(rest: bytes, origin: int, pieces: Pieces, longest: int) -> Frame:
     """No newline at all: wait for it, unless the line is too long already or not one yet."""
-    if len(rest) > longest:
-        read = origin + len(rest)
-        return Frame([rest[: longest + 1]], read, pieces.first(read), inside=True)
     # NUL bytes are what a crash leaves, or a writer that did not notice that its file was truncated.
-    read = origin + len(rest) - len(rest.lstrip(b"\0"))
+    text = rest.lstrip(b"\0")
+    read = origin + len(rest)
+    if len(text) > longest:
+        return Frame([text[: longest + 1]], read, pieces.first(read), inside=True)
+    read -= len(text)
     return Frame([], read, pieces.first(read), inside=False)
 
 
 def _clean(lines: list[bytes], longest: int) -> list[bytes]:
-    """Without empty lines and leading NUL bytes, and none longer than one byte over the cap."""
+    """Without empty lines and NUL bytes before one, and none longer than one byte over the cap."""
     if not lines:
         return lines
-    if any(line[:1] in {b"", b"\0", b"\r"} for line in lines):
+    if min(lines) < b" ":
         lines = [line for line in (line.lstrip(b"\0").rstrip(b"\r") for line in lines) if line]
     if max(map(len, lines), default=0) > longest:
         lines = [line[: longest + 1] for line in lines]
@@ -132,10 +139,9 @@ def _add(
         found.append(piece.text + text if piece else text)
         pieces.open.pop(stream, None)
     elif piece is None:
-        pieces.open[stream] = Piece(text, at, at)
+        pieces.open[stream] = Piece(text, at)
     else:
         piece.text = (piece.text + text)[: longest + 1]
-        piece.here = at if piece.here is None else piece.here
 
 
 def _give_up(found: list[bytes], pieces: Pieces, at: int, longest: int) -> None:

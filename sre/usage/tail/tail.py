@@ -8,53 +8,29 @@ the torn end of a file is joined with the next file's beginning unless that look
 """
 
 import errno
-import os
 import time
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
 from pathlib import Path
 
 from msgspec.structs import replace
 
+from sre.usage.tail.batch import Batch, Condition
 from sre.usage.tail.framing import STREAMS, Pieces, begins
-from sre.usage.tail.generations import File, Unsettled, generations
+from sre.usage.tail.generations import File, Unsettled
 from sre.usage.tail.position import Mark, Place, Position
 from sre.usage.tail.problems import sentence
+from sre.usage.tail.shelf import Shelf
 from sre.usage.tail.step import Step, advance, replay, rest
-from sre.usage.tail.text import HEAD, Text, mark, open_text
+from sre.usage.tail.text import HEAD, mark
 from sre.usage.tail.trail import being_copied, find, has_text, identity, marks, unknown
 
-_LINGER = 60 * 10**9
-"""Nanoseconds for which a rotated file is still looked at after the one that follows was written to."""
+_LINGER = 60
+"""Seconds for which a rotated file is still looked at after the one that follows was written to."""
 _DONE = 1000
+"""Rotated files that are remembered as done with, at most."""
 
-
-@dataclass(frozen=True)
-class Batch:
-    """Whole lines without their newlines, in order, and the position after them.
-
-    ``more`` says that the log goes on: call again at once. ``waits`` says that it goes on soon: a file is being
-    renamed, copied or packed. Empty lines are left out; one longer than the cap
-    is cut to one byte more than it, so that whoever decodes it sees that it is too long.
-    """
-
-    lines: Sequence[bytes]
-    position: Position
-    more: bool
-    waits: bool = False
-
-
-@dataclass(frozen=True)
-class Condition:
-    """How the log is: ``problem`` is empty, or says in a sentence why nothing can be read and what to do.
-
-    ``backlog`` are the bytes known to be unread, packed files as they lie on the disk; ``lost`` as in `Position`.
-    """
-
-    problem: str = ""
-    backlog: int = 0
-    lost: int = 0
+Places = tuple[Place, ...]
 
 
 class Tail:
@@ -75,21 +51,19 @@ class Tail:
         container that are read.
         """
         self.path = path
-        self._longest, self._streams, self._clock = longest, streams, clock
-        self._chunk = max(chunk, longest + 2)
-        self._texts: dict[tuple[int, int], Text] = {}
-        self._problem = ""
+        self._longest, self._chunk, self._streams, self._clock = longest, chunk, streams, clock
+        self._shelf, self._problem = Shelf(path), ""
         self.position = self._first_position() if position is None else position
 
     def read(self) -> Batch:
         """The next lines. Never raises for anything that a log can do: see `condition`."""
         try:
             lines = self._lines()
-            if lines is not None:
-                self._problem = ""
         except OSError as error:
             self._problem = sentence(self.path, error)
             return Batch([], self.position, more=False, waits=isinstance(error, Unsettled))
+        if lines is not None:
+            self._problem = ""
         return Batch(lines or [], self.position, more=lines is not None)
 
     @property
@@ -107,58 +81,42 @@ class Tail:
         self.position = position
 
     def close(self) -> None:
-        for text in self._texts.values():
-            text.close()
-        self._texts.clear()
+        self._shelf.keep([])
 
     def _first_position(self) -> Position:
-        path = os.path.realpath(self.path)
+        live = self._shelf.live()
         with suppress(OSError):
-            files = [file for file in generations(Path(path)) if file.size]
-            return Position(done=marks([file for file in files if str(file.path) != path]), path=path)
-        return Position(path=path)
+            files = [file for file in self._shelf.rotated(self._shelf.files("")) if file.size]
+            return Position(done=marks(files), path=str(live))
+        return Position(path=str(live))
 
     def _lines(self) -> list[bytes] | None:
         """Lines, none where the position changed without any, and None where there is nothing to do now."""
-        for index in range(len(self.position.places) - 1):
+        places = self.position.places
+        for index in range(len(places) - 1):
             late = self._late(index)
             if late is not None:
                 return late
-        if not self.position.places:
+        if not places:
             return self._go_on(None)
-        step = self._advance(-1)
+        step = self._advance(places, len(places) - 1)
         if step is None:
-            return self._locate(self.position.places[-1])
-        if self._take(-1, step):
+            return self._locate(places[-1])
+        if self._take(places, len(places) - 1, step):
             return step.lines
-        if self._is_live(step.place):
+        if self._shelf.is_live(step.place):
             self._problem = ""
             return self._drop_idle()
         return self._go_on(step.place)
 
-    def _late(self, index: int) -> list[bytes] | None:
-        """What was still written to a rotated file."""
-        step = self._advance(index)
-        if step is not None:
-            return step.lines if self._take(index, step) else None
-        place = self.position.places[index]
-        others = {identity(p.mark) for p in self.position.places} - {identity(place.mark)}
-        files = [file for file in self._files() if file.identity not in others]
-        found = find(place, files, self._rotated(files))
-        if found and found.whole:
-            self._hold(index, place, files[found.index])
-        else:
-            self._drop(place, place.seen - place.read)
-        return []
-
-    def _advance(self, index: int) -> Step | None:
-        places = self.position.places
-        text = self._texts.get(identity(places[index].mark))
+    def _advance(self, places: Places, index: int) -> Step | None:
+        """The next lines of one file; None where it is not open, or holds another text by now."""
+        text = self._shelf.held(places[index])
         if text is None:
             return None
         pieces, torn = Pieces(), b""
-        for earlier in places[:index] if index else ():
-            known = self._texts.get(identity(earlier.mark))
+        for earlier in places[:index]:
+            known = self._shelf.held(earlier)
             if known:
                 replay(known, earlier, pieces, self._longest, self._streams)
                 torn = rest(known, earlier, self._longest)
@@ -166,22 +124,39 @@ class Tail:
             torn = b""
         return advance(text, places[index], pieces, torn, self._longest, self._chunk, self._streams)
 
-    def _take(self, index: int, step: Step) -> bool:
-        """Make the step's place the position; False where it is no further than before."""
-        places = list(self.position.places)
-        moved = step.place.read != places[index].read
-        places[index] = step.place
+    def _take(self, places: Places, index: int, step: Step) -> bool:
+        """Make the step's place part of the position; False where it is no further than before."""
+        new, moved = list(places), step.place.read != places[index].read
+        new[index] = step.place
+        if not step.older:
+            new[:index] = [replace(place, again=place.read) for place in new[:index]]
         if step.joined and moved:
-            size = places[index - 1].seen
-            places[index - 1] = replace(places[index - 1], read=size, again=size, before="")
-        self.position = replace(self.position, places=tuple(places))
+            size = new[index - 1].seen
+            new[index - 1] = replace(new[index - 1], read=size, again=size, before="")
+        self.position = replace(self.position, places=tuple(new))
         return moved
 
-    def _locate(self, place: Place) -> list[bytes] | None:
+    def _late(self, index: int) -> list[bytes] | None:
+        """What was still written to a rotated file."""
+        places = self.position.places
+        step = self._advance(places, index)
+        if step is not None:
+            return step.lines if self._take(places, index, step) else None
+        place = places[index]
+        others = {identity(other.mark) for other in places} - {identity(place.mark)}
+        files = [file for file in self._files() if file.identity not in others]
+        found = find(place, files, self._shelf.rotated(files))
+        if found and found.whole:
+            self._hold(index, place, files[found.index])
+        else:
+            self._drop(place, place.seen - place.read)
+        return []
+
+    def _locate(self, place: Place) -> list[bytes]:
         """Find the file of the place again: at the start, and where the one that is open holds another text."""
         files = self._files()
         strangers = self._unknown(files)
-        found = find(place, files, self._rotated(strangers))
+        found = find(place, files, self._shelf.rotated(strangers))
         if found and found.whole:
             self._hold(-1, place, files[found.index])
             return []
@@ -192,15 +167,13 @@ class Tail:
         """The rest of the file is gone, or was read before it was truncated: whatever came after it is next."""
         lost = self.position.lost + max(0, place.seen - place.read)
         ends = [end for one in self.position.places[:-1] if (end := self._torn(one))]
-        done = marks([file for file in before if file.size])[-_DONE:]
-        self.position = replace(self.position, places=(), done=done, lost=lost)
-        self._prune()
+        self.position = replace(self.position, places=(), done=_done(before), lost=lost)
+        self._shelf.keep([])
         return ends
 
     def _hold(self, index: int, place: Place, file: File) -> None:
         """Go on with this file: the one of the place, or a copy of it that was made before it was truncated."""
-        text = self._open(file)
-        places, size = list(self.position.places), text.size()
+        places, size = list(self.position.places), self._shelf.open(file).size()
         lost = max(0, place.seen - size) if size is not None and file.identity != identity(place.mark) else 0
         known = Mark(file.device, file.inode, place.mark.length, place.mark.hash)
         places[index] = replace(place, mark=known, seen=place.seen - lost)
@@ -215,65 +188,61 @@ class Tail:
             return None
         if being_copied(after[0], files[-1], self._clock()):
             raise Unsettled(f"{after[0].path} may be a copy that is still being made")
-        self._open(after[0])
+        self._shelf.open(after[0])
+        places, broken = self.position.places, 0
         if place:
             # A writer that has gone on to the next file is through with this one: only now is its end the end.
-            step = self._advance(-1)
-            if step is None or self._take(-1, step):
+            step = self._advance(places, len(places) - 1)
+            if step is None or self._take(places, len(places) - 1, step):
                 return step.lines if step else []
-            self._check_whole(place, after[0])
-        return self._switch(files, after)
+            broken = self._broken(place, after[0])
+        return self._switch(files, after, broken)
 
     def _after(self, place: Place | None, files: Sequence[File]) -> Sequence[File]:
         """The files that were begun later than the one of the place, which is open and may be packed or gone."""
-        for index, file in enumerate(files if place else ()):
-            if place and file.identity == identity(place.mark):
+        if place is None:
+            return self._unknown(files)
+        for index, file in enumerate(files):
+            if file.identity == identity(place.mark):
                 return files[index + 1 :]
         strangers = self._unknown(files)
-        found = find(place, files, self._rotated(strangers)) if place else None
+        found = find(place, files, self._shelf.rotated(strangers))
         return files[found.index + 1 :] if found else strangers
 
-    def _absence(self, files: Sequence[File]) -> str:
-        if not self.path.exists():
-            return sentence(self.path, FileNotFoundError(errno.ENOENT, "", str(self.path)))
-        if files and not files[-1].regular:
-            return sentence(self.path, IsADirectoryError(errno.EISDIR, "", str(self.path)))
-        return ""
-
-    def _switch(self, files: Sequence[File], after: Sequence[File]) -> list[bytes] | None:
+    def _switch(self, files: Sequence[File], after: Sequence[File], lost: int) -> list[bytes] | None:
         """Begin the next file. One of which no line was read has no place yet: too little of it is known."""
-        before, text = self.position, self._open(after[0])
-        done = marks([file for file in files[: files.index(after[0])] if file.size])[-_DONE:]
-        path = str(self._live()) if after[0] == files[-1] else before.path
-        places = (*before.places, Place(mark(text), seen=text.size() or 0))
-        self.position = replace(before, places=places, done=done, path=path)
-        step = self._advance(-1)
-        if step is None or not (self._take(-1, step) or len(after) > 1):
-            self.position = before
-            return None if step else []
+        text = self._shelf.open(after[0])
+        places = (*self.position.places, Place(mark(text), seen=text.size() or 0))
+        step = self._advance(places, len(places) - 1)
+        if step is None:
+            return []
+        if step.place.read == 0 and len(after) == 1:
+            return None
+        done = _done(files[: files.index(after[0])])
+        path = str(self._shelf.live()) if after[0] == files[-1] else self.position.path
+        self.position = replace(self.position, done=done, path=path, lost=self.position.lost + lost)
+        self._take(places, len(places) - 1, step)
         ends = [line for older in self.position.places[:-2] for line in self._let_go(older)]
         return ends + step.lines
 
-    def _check_whole(self, place: Place, following: File) -> None:
-        """A packed file that breaks off may still be written; once it is old, what is missing is lost."""
-        text = self._texts.get(identity(place.mark))
+    def _broken(self, place: Place, following: File) -> int:
+        """Bytes that are lost where a packed file breaks off. It may still be written: only an old one is damaged."""
+        text = self._shelf.held(place)
         if text is None or not (bad := text.broken()):
-            return
-        if (
-            following.changed - text.changed() < _LINGER
-            and self._clock() - text.changed() / 1e9 < _LINGER / 1e9
-        ):
-            self._forget(text)
+            return 0
+        now = max(following.changed / 1e9, self._clock())
+        if now - text.changed() / 1e9 < _LINGER:
+            self._shelf.forget(text)
             raise Unsettled("a packed file breaks off: it is still being written, or damaged")
-        self.position = replace(self.position, lost=self.position.lost + bad)
+        return bad
 
     def _drop_idle(self) -> list[bytes] | None:
         """Let go of rotated files to which nothing more will be written."""
         *older, last = self.position.places
-        live = self._texts.get(identity(last.mark))
+        live = self._shelf.held(last)
         for place in older:
-            text = self._texts.get(identity(place.mark))
-            if text and live and last.read and live.changed() - text.changed() > _LINGER:
+            text = self._shelf.held(place)
+            if text and live and last.read and live.changed() - text.changed() > _LINGER * 10**9:
                 return self._let_go(place)
         return None
 
@@ -286,66 +255,39 @@ class Tail:
         return [torn] if torn else []
 
     def _torn(self, place: Place) -> bytes:
-        text = self._texts.get(identity(place.mark))
+        text = self._shelf.held(place)
         return rest(text, place, self._longest) if text else b""
 
     def _drop(self, place: Place, lost: int) -> None:
         places = tuple(one for one in self.position.places if one != place)
         self.position = replace(self.position, places=places, lost=self.position.lost + max(0, lost))
-        self._prune()
-
-    def _unknown(self, files: Sequence[File]) -> list[File]:
-        return unknown(files, self.position.done, self._live())
-
-    def _rotated(self, files: Sequence[File]) -> list[File]:
-        """Those that may be a copy: nobody copies onto a log that is being written."""
-        return [file for file in files if file.path != self._live()]
-
-    def _live(self) -> Path:
-        return Path(os.path.realpath(self.path))
+        self._shelf.keep(places)
 
     def _files(self) -> list[File]:
-        """All files of the log, oldest first; where a link leads elsewhere by now, those that it led to before too."""
-        path = os.path.realpath(self.path)
-        files: list[File] = []
-        if self.position.path not in {"", path}:
-            with suppress(FileNotFoundError):
-                files = generations(Path(self.position.path))
-        now = generations(Path(path))
-        known = {file.identity for file in now}
-        return [file for file in files if file.identity not in known] + now
+        return self._shelf.files(self.position.path)
 
-    def _is_live(self, place: Place) -> bool:
-        try:
-            status = self.path.stat()
-        except OSError:
-            return False
-        return (status.st_dev, status.st_ino) == identity(place.mark)
+    def _unknown(self, files: Sequence[File]) -> list[File]:
+        return unknown(files, self.position.done, self._shelf.live())
 
-    def _open(self, file: File) -> Text:
-        text = self._texts.get(file.identity)
-        if text is None:
-            text = open_text(file)
-            self._texts[file.identity] = text
-        return text
-
-    def _forget(self, text: Text) -> None:
-        del self._texts[text.device, text.inode]
-        text.close()
-
-    def _prune(self) -> None:
-        kept = {identity(place.mark) for place in self.position.places}
-        for text in [text for known, text in self._texts.items() if known not in kept]:
-            self._forget(text)
+    def _absence(self, files: Sequence[File]) -> str:
+        if not self.path.exists():
+            return sentence(self.path, FileNotFoundError(errno.ENOENT, "", str(self.path)))
+        if files and not files[-1].regular:
+            return sentence(self.path, IsADirectoryError(errno.EISDIR, "", str(self.path)))
+        return ""
 
     def _backlog(self) -> int:
         try:
             files = self._files()
+            if not self.position.places:
+                return sum(file.size for file in self._unknown(files))
         except OSError:
             return 0
-        if not self.position.places:
-            return sum(file.size for file in self._unknown(files))
         last = self.position.places[-1]
         here = [i for i, file in enumerate(files) if file.identity == identity(last.mark)]
         sizes = sum(file.size for file in files[here[0] :]) if here else 0
         return max(0, sizes - last.read)
+
+
+def _done(files: Sequence[File]) -> tuple[Mark, ...]:
+    return marks([file for file in files if file.size])[-_DONE:]
