@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import gc
 import json
 import logging
 import os
@@ -12,8 +13,10 @@ import threading
 from collections.abc import AsyncIterator, Callable, Iterator, MutableMapping
 from hashlib import sha256
 from pathlib import Path
+from types import FunctionType, ModuleType
 from typing import Any
 
+import msgspec
 import pytest
 import uvicorn
 from prometheus_client import CollectorRegistry, generate_latest
@@ -25,6 +28,7 @@ from starlette.routing import Route
 
 from sre import __version__
 from sre.lab.pages import free_port
+from sre.lab.programs import running
 from sre.usage.accounts import Accounts
 from sre.usage.asgi import UsageMiddleware
 from sre.usage.asgi.meter import Meter
@@ -421,6 +425,40 @@ def test_a_log_can_rotate_itself(watched: Start, tmp_path: Path) -> None:
     assert sum(map(len, second)) > 900
 
 
+def test_an_exporter_beside_the_engine_counts_every_record(
+    watched: Start, tmp_path: Path, fetch: Callable[..., bytes], until: Callable[..., None]
+) -> None:
+    """As in the sidecar: the log rotates itself, `sre exporter run` follows it, no request is lost or doubled."""
+    server = watched(SRE_USAGE_LOG_BYTES="10000", SRE_USAGE_METRICS="off")
+    port = free_port()
+    url = f"http://127.0.0.1:{port}"
+    config = roster(tmp_path, version=1, listen=f"127.0.0.1:{port}", state="exporter.state", routes=[TAIL])
+    command = [sys.executable, "-m", "sre.cli", "exporter", "run", "--config", config]
+
+    def ready() -> bool:
+        with contextlib.suppress(OSError):
+            return bool(fetch(f"{url}/-/ready"))
+        return False
+
+    def counted() -> dict[tuple[str, ...], float]:
+        return samples(fetch(f"{url}/metrics").decode())
+
+    with running("sre", command, tmp_path, ready, 60.0):
+        for burst in range(1, 5):
+            for _ in range(20):
+                server.ask(STREAM)
+            until(lambda: counted()[SUCCESSES] >= 20 * burst, "the burst")  # noqa: B023
+        assert (tmp_path / "usage.jsonl.1").exists()
+        page = counted()
+    assert page[SUCCESSES] == 80
+    assert page["llm_tokens_total", "output", "small", "unassigned"] == 240
+    assert page["llm_exporter_records_total", "ok", "usage.jsonl"] == 80
+
+
+TAIL = {"kind": "tail", "path": "usage.jsonl", "format": "usage"}
+SUCCESSES = ("llm_requests_total", "small", "success", "unassigned")
+
+
 def test_a_torn_line_costs_one_record(watched: Start) -> None:
     """A write was cut off (full disk, power): the next record begins on a line of its own."""
     server = watched()
@@ -465,6 +503,38 @@ def test_a_team_is_known_by_its_key(
     server.ask(ANSWER, headers=headers)
     assert [record.team or "unassigned" for record in server.records()] == [team]
     assert KEY.encode() not in server.log.read_bytes()
+
+
+def test_nothing_of_a_request_is_kept(watched: Start, tmp_path: Path) -> None:
+    """Prompt, reply, key and the text of an error are in nothing that the middleware still holds, nor in its log."""
+    private = "se-cret"
+    config = roster(tmp_path, identity={"keys": {hash_key(KEY, b"0123456789abcdef"): "search"}})
+    server = watched(SRE_USAGE_CONFIG=config)
+    headers = {"authorization": f"Bearer {private}"}
+    server.ask([chunk(private), chunk(usage=USAGE)], prompt=private, headers=headers)
+    server.ask({"error": {"message": f"cannot read {private}"}}, status=400, headers=headers)
+    assert len(server.records()) == 2
+    assert private.encode() not in server.log.read_bytes()
+    texts = [thing for thing in held(server.meter) if isinstance(thing, str | bytes)]
+    assert "search" in texts
+    assert not any(private in str(text) for text in texts)
+
+
+def held(root: object) -> Iterator[object]:
+    """Everything that an object leads to, but for code and modules."""
+    seen, queue = set[int](), [root]
+    while queue:
+        thing = queue.pop()
+        if id(thing) in seen or isinstance(thing, type | ModuleType):
+            continue
+        seen.add(id(thing))
+        yield thing
+        if isinstance(thing, FunctionType):
+            queue += thing.__closure__ or ()
+        elif isinstance(thing, msgspec.Struct):  # the collector does not look into them
+            queue += msgspec.structs.astuple(thing)
+        else:
+            queue += gc.get_referents(thing)
 
 
 @pytest.mark.parametrize(

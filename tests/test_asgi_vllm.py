@@ -23,6 +23,7 @@ ROOT = Path(__file__).parents[1]
 VENV = os.environ.get("SRE_TEST_VLLM", "")
 pytestmark = pytest.mark.skipif(not VENV, reason="SRE_TEST_VLLM names no environment with vLLM")
 
+FORMAT = load_format("usage")
 _PATIENCE = 600.0
 MODEL = """
 import sys
@@ -125,7 +126,7 @@ def test_forty_tokens_are_forty(
     assert counted["llm_tokens_total", "uncached_input"] == 2
     assert counted["llm_tokens_total", "output"] == 40
     assert counted["vllm:generation_tokens_total", None] == 40
-    records = [load_format("usage").decode(line)[0] for line in log.read_bytes().splitlines()]
+    records = [FORMAT.decode(line)[0] for line in log.read_bytes().splitlines()]
     assert [record.tokens for record in records] == [Tokens(1, 0, 0, 20)] * 2
     assert {record.finish_reason for record in records} == {"length"}
     assert sorted(record.ttft_seconds is None for record in records) == [False, True]

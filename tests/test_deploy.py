@@ -10,6 +10,7 @@ from typing import Any
 import pytest
 import yaml
 
+from sre import __version__
 from sre.usage.asgi import settings
 from sre.usage.config import Config, read_config
 from sre.usage.formats import load_format
@@ -184,13 +185,16 @@ def test_the_sidecar_reads_what_the_engine_writes() -> None:
 
 
 def test_the_image_is_not_root_and_runs_the_exporter() -> None:
-    """The same command and user as in the manifests, and the release of this checkout."""
+    """The same command and user as in the manifests; the tag is this checkout's release."""
     text = (DEPLOY / "Dockerfile").read_text(encoding="utf-8")
     user = manifest("deployment", "Deployment")["spec"]["template"]["spec"]["securityContext"]["runAsUser"]
     assert f"USER {user}:{user}" in text
     entry, command = (json.loads(found) for found in re.findall(r"^(?:ENTRYPOINT|CMD) (.*)$", text, re.M))
     assert entry == ["sre"]
     assert command == exporter("deployment")["args"]
+    assert exporter("deployment")["image"] == exporter("sidecar")["image"]
+    assert f"-t {exporter('deployment')['image']} " in text
+    assert exporter("deployment")["image"].endswith(f":{__version__}")
 
 
 def test_prometheus_takes_the_scrape_configuration(tmp_path: Path) -> None:
