@@ -25,6 +25,7 @@ bench: machine .venv/installed ## what the commands, the simulation, a backtest,
 	@$(BIN)/python bench/backtest.py
 	@$(BIN)/python bench/evaluation.py
 	@$(BIN)/python bench/usage_decode.py
+	@$(BIN)/python bench/tail.py
 	@$(BIN)/python bench/asgi.py
 	@$(BIN)/python bench/exporter.py
 	@$(BIN)/python bench/idle.py

@@ -13,15 +13,25 @@ import threading
 import time
 from collections import Counter
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pytest
 
+from sre.lab.pages import free_port
 from sre.usage.record import TOKEN_CLASSES, Tokens, UsageRecord, to_line
 
 NURSERY = Path(__file__).parent / "fixtures" / "usage_nursery.py"
 KILLS = 100
+COMMANDS = 6
+CONFIGURATION = """\
+version: 1
+listen: 127.0.0.1:{port}
+state: exporter.state
+roster: {{teams: [search, support], models: [llama, mistral]}}
+routes:
+  - {{kind: tail, path: access.jsonl, format: usage, trusted: true}}
+"""
 SEED = 20261121
 _GROWING = re.compile(r"\w+_(?:total|bucket|count|sum)(?:{|$)")
 _LABEL = re.compile(r'(\w+)="([^"]*)"')
@@ -240,6 +250,56 @@ def test_counts_are_those_of_the_log_after_a_hundred_kills(
     assert pages > KILLS / 4
     assert "lost_bytes_total" in page
     assert 'lost_bytes_total{route="access"} 0' in page
+
+
+def test_the_command_itself_survives_kills(
+    tmp_path: Path, until: Callable[..., None], fetch: Callable[..., bytes]
+):
+    """`sre exporter run`, killed while it starts, reads or is scraped, ends with the counts of the log, too."""
+    dice, last, port = random.Random(SEED), dict[str, float](), free_port()  # noqa: S311
+    writer = Writer(tmp_path, dice)
+    (tmp_path / "exporter.yaml").write_text(CONFIGURATION.format(port=port))
+    pages: list[str] = []
+
+    def scrape() -> bool:
+        with suppress(OSError):
+            pages.append(fetch(f"http://127.0.0.1:{port}/metrics").decode())
+            assert grown(pages[-1], last)
+            return True
+        return False
+
+    def complete() -> bool:
+        return scrape() and counted(pages[-1]) == writer.true
+
+    for kill in range(COMMANDS):
+        with command(tmp_path) as process:
+            if kill == 0:
+                until((tmp_path / "exporter.state").exists, "the first state")
+            wanted = len(pages) + dice.randint(0, 3)
+            for _ in range(dice.randint(5, 30)):
+                writer.act()
+                time.sleep(dice.uniform(0, 0.02))
+            if kill % 3:
+                until(lambda: scrape() and len(pages) > wanted, "a few scrapes")  # noqa: B023
+            process.kill()
+    writer.append(1)
+    writer.finish()
+    with command(tmp_path) as process:
+        until(complete, "the counts of the log")
+        process.terminate()
+        assert process.wait(30) == 0
+
+
+@contextmanager
+def command(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    arguments = [sys.executable, "-m", "sre.cli", "exporter", "run", "--config", "exporter.yaml"]
+    with (folder / "journal").open("ab") as journal:
+        process = subprocess.Popen(arguments, cwd=folder, stderr=journal)
+        try:
+            yield process
+        finally:
+            process.kill()
+            process.wait(30)
 
 
 def check(nursery: Nursery, last: dict[tuple[str, ...], float]) -> int:

@@ -200,6 +200,27 @@ def test_nothing_is_begun_that_cannot_be_saved(tmp_path: Path):
     one.running.stop()
 
 
+def test_what_was_saved_is_shown_where_nothing_can_be_saved(tmp_path: Path):
+    """Started on a full disk, an exporter shows what it saved before, and says that it can save no more."""
+    log = tmp_path / "access.jsonl"
+    log.write_bytes(record(1))
+    one = Exporter(tmp_path)
+    one.running.start()
+    one.running.turn(0)
+    one.running.stop()
+    with log.open("ab") as file:
+        file.write(record(2))
+    two = Exporter(tmp_path)
+    two.disk.full = "write"
+    two.running.start()
+    assert two.value(REQUESTS) == 1
+    assert two.value("llm_exporter_state_saved") == 0
+    two.disk.full = ""
+    two.now += 30
+    two.running.turn(0)
+    assert two.value(REQUESTS) == 2
+
+
 def test_a_log_that_is_away_is_shown(tmp_path: Path):
     """A log that does not exist shows as not readable, and the problem says what is waited for."""
     one = Exporter(tmp_path)

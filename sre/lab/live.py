@@ -184,7 +184,8 @@ class Run:
         found: dict[int, list[Labels]] = {number: [] for number in range(len(self.scenes))}
         for sample in programs.server.query('ALERTS{alertstate="firing"}'):
             for number, scene in enumerate(self.scenes):
-                if scene.owns(dict(sample.labels)):
+                # An alert about the whole fleet names no pool: it belongs to the scene that must fire it.
+                if scene.owns(sample.labels) or any(one.tells(sample.labels) for one in scene.promises):
                     found[number].append(sample.labels)
         return found
 

@@ -178,7 +178,7 @@ class Readings:
         odd = self._pool.gateway["usage_overflow", (("label", "team"),)]
         rate = self._windows.rate
         return over(
-            lambda at: rate(odd, at, _HOUR), lambda at: self._sum(rate(one, at, _HOUR) for one in every)
+            lambda at: rate(odd, at, _HALF), lambda at: self._sum(rate(one, at, _HALF) for one in every)
         )
 
 

@@ -104,7 +104,7 @@ _POOL: dict[str, Callable[[Readings], Reading]] = {
     "model:usage_accounted:ratio30m": lambda r: r.recorded(),
     "exporter:usage_silence:seconds": lambda r: r.lag(),
     "exporter:usage_lag:seconds": lambda r: r.lag(),
-    "exporter:usage_strangers:ratio1h": lambda r: r.strangers(),
+    "exporter:usage_strangers:ratio30m": lambda r: r.strangers(),
 }
 """Every recorded series of pools, models and the fleet whose number a sentence shows."""
 

@@ -63,7 +63,11 @@ class Running:
             self._saved = data
             self._go_back()
         self._adopt()
-        if not self.save() and data is None:
+        if self.save():
+            return
+        # What was saved before was shown before, and nothing else can be while the disk is full.
+        self.caught_up = True
+        if data is None:
             what, why = (
                 f"nothing can be saved: {self._failure}",
                 "Nothing can be counted that cannot be saved.",
@@ -73,12 +77,17 @@ class Running:
     def turn(self, wait: float) -> None:
         """Read some of each log and answer the inbox; waits up to so many seconds where there is nothing to do."""
         self._adopt()
-        if self._failure and self.clock() - self._tried_at >= _RETRY:
+        if self._failure and self._is_past(self._tried_at + _RETRY):
             self.save()
         more = not self._failure and self._read_logs()
         self._answer(self.inbox.take(0 if more else wait))
-        if self._counted and self.clock() - self._saved_at >= self.checkpoint:
+        if self._counted and self._is_past(self._saved_at + self.checkpoint):
             self.save()
+
+    def _is_past(self, moment: float) -> bool:
+        """Whether it is later than that, or the clock was set back."""
+        now = self.clock()
+        return now >= moment or now < self._tried_at
 
     def save(self) -> bool:
         """Save what was counted; False where that failed, and counts and positions are those saved before."""

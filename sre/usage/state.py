@@ -146,8 +146,9 @@ class StateFile:
             if error.errno not in _LOCKLESS:
                 os.close(handle)
                 raise
-        os.truncate(handle, 0)
-        os.write(handle, b"%d\n" % os.getpid())
+        with suppress(OSError):  # on a full disk it is a lock without a name
+            os.truncate(handle, 0)
+            os.write(handle, b"%d\n" % os.getpid())
         return handle
 
 

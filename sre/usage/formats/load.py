@@ -1,7 +1,7 @@
 """Formats by name, from the built-in catalogue and a team's own folders over it."""
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from sre import content
@@ -68,27 +68,20 @@ def _roots(catalogue_dirs: Sequence[Path]) -> Iterable[Path]:
 
 
 def _laid_over(under: Gateways, path: Path) -> tuple[Gateways, list[Finding]]:
+    """What is known, with one more file over it."""
     try:
         text = folders.read(path)
     except Refused as refused:
         return under, list(refused.findings)
-    if path.stem == "errors":
-        rules, findings = read_entry(ErrorsFile, text, (), text.data)
-        return Gateways(
-            under.formats, (*(rules.rules if rules else ()), *under.rules), under.finishes
-        ), findings
-    if path.stem == "finish_reasons":
-        finishes, findings = read_entry(FinishesFile, text, (), text.data)
-        said = {
-            word.casefold(): ours
-            for ours, words in (finishes.words if finishes else {}).items()
-            for word in words
-        }
-        return Gateways(under.formats, under.rules, under.finishes | said), findings
-    spec, findings = read_entry(GatewayFormat, text, (), text.data)
-    if spec is None:
-        return under, findings
-    return Gateways(under.formats | {path.stem: spec}, under.rules, under.finishes), [
-        *findings,
-        *review(spec, text),
-    ]
+    match path.stem:
+        case "errors":
+            errors, findings = read_entry(ErrorsFile, text, (), text.data)
+            return (replace(under, rules=(*errors.rules, *under.rules)) if errors else under), findings
+        case "finish_reasons":
+            words, findings = read_entry(FinishesFile, text, (), text.data)
+            return (replace(under, finishes=under.finishes | words.by_word()) if words else under), findings
+        case name:
+            spec, findings = read_entry(GatewayFormat, text, (), text.data)
+            if spec is None:
+                return under, findings
+            return replace(under, formats=under.formats | {name: spec}), [*findings, *review(spec, text)]

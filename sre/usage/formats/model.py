@@ -4,7 +4,7 @@ import re
 from collections.abc import Iterator
 from typing import Annotated, Any, Literal, Self
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BaseModel, BeforeValidator, Field, model_validator
 
 from sre.catalogue.amounts import Entry, Line
 from sre.explain import objection
@@ -28,13 +28,9 @@ def _paths(value: object) -> object:
         return value
     for text in value:
         if not all(_KEY.fullmatch(key) for key in split(text)) or len(split(text)) > _DEEPEST:
-            raise objection(
-                f"{show(text)} is no path", "join keys by `/`, like usage/prompt_tokens", _NO_PATH
-            )
+            fix = "join keys by `/`, like usage/prompt_tokens"
+            raise objection(f"{show(text)} is no path", fix, "nothing would ever be found there")
     return tuple(split(text) for text in value)
-
-
-_NO_PATH = "nothing would ever be found there"
 
 
 def _words(value: object) -> object:
@@ -208,8 +204,6 @@ class GatewayFormat(Entry):
 class Rule(Entry):
     """All conditions that are given must hold, and of each at least one word."""
 
-    model_config = ConfigDict(populate_by_name=True)
-
     type: ErrorType = Field(description="the type that it decides", examples=["timeout"])
     class_: Words | None = Field(None, validation_alias="class", description="last word of the class")
     code: Words | None = Field(None, description="status or code; `none` where there is none")
@@ -238,6 +232,10 @@ class FinishesFile(Entry):
     words: dict[FinishReason, Words] = Field(
         description="finish reasons would all be other", examples=[{"stop": ["stop", "end_turn"]}]
     )
+
+    def by_word(self) -> dict[str, FinishReason]:
+        """A gateway's word, casefolded -> ours."""
+        return {word.casefold(): ours for ours, words in self.words.items() for word in words}
 
 
 def paths_of(value: Any, loc: Loc = ()) -> Iterator[tuple[Loc, Path]]:
