@@ -19,6 +19,7 @@ _COMMANDS = {
     "simulate": "Serve the metrics of a simulated fleet, healthy or with faults.",
     "lab": "Run a simulated fleet with a real Prometheus and Alertmanager, to look at and to break.",
     "chargeback": "Bill a month: costs to teams, closed to the cent; close, verify, compare and explain it.",
+    "breakeven": "Compare one's own cards with APIs: at which volume and utilisation they get cheaper.",
     "backtest": "Evaluate the alerts over a server's history: firings, flaps, pages per week.",
 }
 """Name -> the line that the help shows; the command itself lies in the module of that name."""
