@@ -81,6 +81,7 @@ class TestArithmetic:
         ],
     )
     def test_a_workload_costs_its_tokens_times_their_prices(self, asked, spent):
+        """A workload costs its tokens times their prices."""
         workload = {"uncached_input": 85_000_000, "output": 22_000_000}
         price = blend(workload, {name: Decimal(text) for name, text in asked.items()})
         assert price * 107_000_000 == Fraction(spent)
@@ -89,6 +90,7 @@ class TestArithmetic:
         ("used", "per_million"), [("1", "0.2917"), ("0.6", "0.4861"), ("0.25", "1.1667")]
     )
     def test_a_million_tokens_cost_what_the_hour_does_over_what_it_makes(self, used, per_million):
+        """A million tokens cost what the hour does over what it makes."""
         mine = own(Fraction("2.52"), Fraction(1), price(workload={"output": 1}))
         assert round(float(mine.per_million(Fraction(used))), 4) == float(per_million)
 
@@ -97,21 +99,25 @@ class TestArithmetic:
         [(60, -25.0), (65, -30.8), (70, -35.7), (80, -43.8), (85, -47.1), (25, 80.0), (20, 125.0)],
     )
     def test_cost_falls_with_utilization_from_parity_at_45_percent(self, used, change):
+        """Cost falls with utilization from parity at 45 percent."""
         mine = Own(Fraction(1000), Fraction(0), Fraction(10**9), 10**6)
         parity = mine.per_million(Fraction(45, 100))
         assert round(float(mine.per_million(Fraction(used, 100)) / parity - 1) * 100, 1) == change
 
     @pytest.mark.parametrize(("cost", "millions"), [(8000, 1578), (12_000, 2367)])
     def test_the_50_million_tokens_that_are_going_round_are_thirty_times_as_many(self, cost, millions):
+        """The 50 million tokens that are going round are thirty times as many."""
         price = Fraction("542.50") / 107_000_000
         assert round(float(break_even(Fraction(cost), price, Fraction(0))) / 1e6) == millions
 
     @pytest.mark.parametrize(("cost", "millions"), [(8000, 533), (12_000, 800)])
     def test_replies_alone_at_15_a_million(self, cost, millions):
+        """Replies alone at 15 a million."""
         assert round(float(break_even(Fraction(cost), Fraction(15, 10**6), Fraction(0))) / 1e6) == millions
 
     def test_requests_priced_by_their_tokens(self):
         # 10,000 requests a day of 2,000 + 500 tokens: 3,000 and 4,050 a month, not 2,250 and 3,150.
+        """Requests priced by their tokens."""
         workload = {"uncached_input": 600_000_000, "output": 150_000_000}
         bills = [
             blend(workload, {"uncached_input": Decimal(read), "output": Decimal(made)}) * 750_000_000
@@ -124,6 +130,7 @@ class TestArithmetic:
         rate=st.integers(1, 10**5),
     )  # fmt: skip
     def test_at_the_break_even_both_cost_the_same(self, cost, asked, marginal, rate):
+        """At the break even both cost the same."""
         prices = price(
             marginal=f"{marginal / 100:.2f}", capacity={"tokens_per_second": str(rate), "source": "-"},
             apis=[{"name": "a", "per_million": {"uncached_input": f"{asked / 100:.2f}", "output": f"{asked / 100:.2f}"},
@@ -143,6 +150,7 @@ class TestCommand:
     """What a person types and reads."""
 
     def test_every_input_is_shown_and_the_answer_follows_from_it(self, run, tmp_path):
+        """Every input is shown and the answer follows from it."""
         result = run("--pool", "chat", "--json", str(tmp_path / "answer.json"))
         assert result.exit_code == 0, result.output
         # 2 x 2.52 x 730 = 3,679.20, and a share of 800 by GPU time: 1,490 of 5,960 card-hours.
@@ -156,18 +164,22 @@ class TestCommand:
         assert told["apis"][0]["break_even_requests"] == "715060"
 
     def test_no_rule_of_thumb_is_right_for_everybody(self, run):
+        """No rule of thumb is right for everybody."""
         output = run().output
         assert "own cards pay from 50 million tokens a month: yours is" in output
         assert "own cards clearly pay above 100 billion tokens a month: yours is" in output
 
     def test_cards_that_are_never_cheaper_are_told(self, run):
+        """Cards that are never cheaper are told."""
         prices = PRICES.replace('"2.50"', '"0.01"').replace('"15.00"', '"0.02"')
         assert "not even full cards are cheaper" in run(prices=prices).output
 
     def test_an_own_token_that_costs_more_than_theirs_never_pays(self, run):
+        """An own token that costs more than theirs never pays."""
         assert "never cheaper" in run(prices=PRICES + 'marginal: "20"\n').output
 
     def test_the_picture_stands_alone(self, run, tmp_path):
+        """The picture stands alone."""
         hostile = PRICES.replace("name: big", 'name: "<script>alert(1)</script>&"')
         assert run("--picture", str(tmp_path / "a.svg"), prices=hostile).exit_code == 0
         text = (tmp_path / "a.svg").read_text()
@@ -175,6 +187,7 @@ class TestCommand:
         assert "<script>" not in text
 
     def test_names_do_not_lie_on_each_other(self):
+        """Names do not lie on each other."""
         prices = load(EXAMPLE, "EUR")
         mine = own(Fraction(20_000), Fraction(745), prices)
         twin = [against(mine, prices, prices.apis[0])] * 2
@@ -204,6 +217,7 @@ class TestBadInput:
         ],
     )
     def test_a_price_file_that_cannot_be_used(self, run, tmp_path, find, put, said):
+        """A price file that cannot be used."""
         assert find in PRICES
         result = run("--json", str(tmp_path / "answer.json"), prices=PRICES.replace(find, put))
         assert result.exit_code == 2
@@ -212,20 +226,24 @@ class TestBadInput:
         assert not (tmp_path / "answer.json").exists()
 
     def test_a_month_without_costs(self, run):
+        """A month without costs."""
         result = run("--month", "2025-10")
         assert result.exit_code == 2
         assert "cost nothing in 2025-10" in result.output
 
     def test_an_unknown_pool_and_a_wrong_month(self, run):
+        """An unknown pool and a wrong month."""
         assert "did you mean" in run("--pool", "chatt").output
         assert "is not a month" in run("--month", "October").output
 
     def test_two_apis_of_one_name(self, run):
+        """Two APIs of one name."""
         line = next(line for line in PRICES.splitlines() if "name: big" in line)
         twice = PRICES.replace(line, f"{line}\n{line}")
         assert "stands here twice" in run(prices=twice).output
 
     def test_a_rate_between_equal_currencies(self, tmp_path):
+        """A rate between equal currencies."""
         text = PRICES.replace("apis:", 'exchange: {rate: "0.9", source: x, date: 2026-10-30}\napis:')
         (tmp_path / "prices.yaml").write_text(text)
         with pytest.raises(Refused, match="both in EUR"):

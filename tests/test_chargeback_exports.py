@@ -76,12 +76,14 @@ class TestFocus:
 
     @pytest.mark.parametrize("version", list(FILES))
     def test_costs_add_up_to_the_bill(self, version):
+        """Costs add up to the bill."""
         bill = make()
         rows = read(focus(bill, version))
         for column in ("EffectiveCost", "ListCost", "ContractedCost"):
             assert sum(Decimal(row[column]) for row in rows) == bill.total.amount
 
     def test_a_showback_bills_nobody_and_an_invoice_bills_all(self):
+        """A showback bills nobody and an invoice bills all."""
         assert {row["BilledCost"] for row in read(focus(make()))} == {"0.00"}
         assert {row["InvoiceId"] for row in read(focus(make()))} == {""}
         bill = make(mode="internal_invoice")
@@ -90,6 +92,7 @@ class TestFocus:
         assert {row["InvoiceId"] for row in rows} == {"INV-2026-10"}
 
     def test_periods_are_half_open_utc_instants_of_the_finance_month(self):
+        """Periods are half open utc instants of the finance month."""
         row = read(focus(make()))[0]
         # October in Berlin has 745 hours: clocks go back on the 25th.
         assert (row["BillingPeriodStart"], row["BillingPeriodEnd"]) == (
@@ -98,6 +101,7 @@ class TestFocus:
         )
 
     def test_a_correction_stands_in_this_period_for_the_charge_period_of_that(self):
+        """A correction stands in this period for the charge period of that."""
         rows = [row for row in read(focus(corrected(make()))) if row["ChargeClass"] == "Correction"]
         assert [row["ChargePeriodStart"] for row in rows] == ["2026-08-31T22:00:00Z"]
         assert [row["BillingPeriodStart"] for row in rows] == ["2026-09-30T22:00:00Z"]
@@ -105,6 +109,7 @@ class TestFocus:
         assert rows[0]["ConsumedQuantity"] == ""
 
     def test_rows_follow_the_rules_of_1_2(self):
+        """Rows follow the rules of 1.2."""
         rows = read(focus(corrected(make())))
         assert {row["ChargeCategory"] for row in rows} == {"Usage", "Credit", "Tax"}
         for row in rows:
@@ -118,6 +123,7 @@ class TestFocus:
         assert all(name.startswith("x_") for name in rows[0] if "_" in name)
 
     def test_shares_of_one_cost_add_up_to_one(self):
+        """Shares of one cost add up to one."""
         bill = make()
         shares = defaultdict[tuple[str, ...], Decimal](Decimal)
         for row, source in zip(read(focus(bill, "1.4")), bill.rows, strict=True):
@@ -128,6 +134,7 @@ class TestFocus:
         assert all(abs(share - 1) < Decimal("1e-9") for share in used)
 
     def test_1_4_has_its_own_columns_and_not_those_that_are_gone(self):
+        """1.4 has its own columns and not those that are gone."""
         columns = set(read(focus(make(), "1.4"))[0])
         assert columns >= {
             "AllocatedMethodId",
@@ -142,6 +149,7 @@ class TestFocus:
     )
     @pytest.mark.parametrize("mode", ["showback", "internal_invoice"])
     def test_the_official_validator_finds_nothing_but_its_own_contradiction(self, tmp_path, mode):
+        """The official validator finds nothing but its own contradiction."""
         program, file = Path(os.environ["SRE_FOCUS_VALIDATOR"]), tmp_path / "focus.csv"
         file.write_text(focus(corrected(make(mode=mode))), newline="")
         # It reads a file by a path relative to where it is installed, and ends with 0 whatever it finds.
@@ -159,6 +167,7 @@ class TestWorkbook:
     """Excel, without a formula in it."""
 
     def test_the_sheets_add_up_and_nothing_in_them_is_a_formula(self):
+        """The sheets add up and nothing in them is a formula."""
         bill = make(HOSTILE)
         with zipfile.ZipFile(io.BytesIO(workbook(bill))) as book:
             sheets = {
@@ -179,6 +188,7 @@ class TestWorkbook:
         return [value.text or "" for c in found if (value := c.find(f"{space}v")) is not None]
 
     def test_the_same_bill_is_the_same_bytes(self):
+        """The same bill is the same bytes."""
         assert workbook(make()) == workbook(make())
 
 
@@ -186,6 +196,7 @@ class TestParquet:
     """For warehouses: decimals, not floats."""
 
     def test_costs_are_decimals_that_add_up(self, tmp_path):
+        """Costs are decimals that add up."""
         bill = make(HOSTILE)
         (tmp_path / "a.parquet").write_bytes(parquet(bill))
         table = duckdb.connect().read_parquet(str(tmp_path / "a.parquet"))
@@ -197,6 +208,7 @@ class TestParquet:
         assert (HOSTILE,) in table.project("team").distinct().fetchall()
 
     def test_the_same_bill_is_the_same_bytes(self):
+        """The same bill is the same bytes."""
         assert parquet(make()) == parquet(make())
 
 
@@ -223,6 +235,7 @@ class TestStatement:
     """What a team lead opens."""
 
     def test_a_team_finds_what_it_used_what_it_cost_and_how_that_compares(self):
+        """A team finds what it used what it cost and how that compares."""
         pages = statements(make())
         text = page(pages["statements/search.html"]).text
         bill = make()
@@ -238,31 +251,37 @@ class TestStatement:
             assert words in text, words
 
     def test_a_team_sees_nothing_of_the_others(self):
+        """A team sees nothing of the others."""
         text = page(statements(make("secret-team"))["statements/search.html"]).text
         assert "secret-team" not in text
         assert "search" in text
 
     def test_the_overview_names_everybody_and_the_total(self):
+        """The overview names everybody and the total."""
         found = page(statements(make())[INDEX])
         assert f"{make().total.amount:,}" in found.text
         assert {"Idle cards", "Usage without a team"} <= {line.strip() for line in found.text.splitlines()}
         assert all(link in statements(make()) for link in found.links)
 
     def test_a_budget_without_usage_is_told(self):
+        """A budget without usage is told."""
         assert "Nothing was used this month" in page(statements(make())["statements/nobody.html"]).text
 
     def test_names_that_differ_in_case_only_have_pages_of_their_own(self):
+        """Names that differ in case only have pages of their own."""
         assert len(statements(make("SEARCH"))) == len(statements(make("other"))) == 6
 
     @settings(max_examples=25, deadline=None)
     @given(st.text(min_size=1, max_size=40).filter(lambda name: not name.startswith("__")))
     def test_a_name_is_text_wherever_it_stands(self, name):
+        """A name is text wherever it stands."""
         pages, plain = statements(make(f"{name}<script>x</script>")), statements(make("plain"))
         # A name decides where its team stands, and nothing else.
         assert Counter(page(pages[INDEX]).tags) == Counter(page(plain[INDEX]).tags)
         assert all(".." not in path and path.count("/") <= 1 for path in pages)
 
     def test_nothing_is_fetched_from_anywhere(self):
+        """Nothing is fetched from anywhere."""
         text = statements(make())[INDEX]
         assert "http" not in text.replace("http-equiv", "")
         assert "default-src 'none'" in text
