@@ -128,6 +128,8 @@ def server(pools: int) -> None:
                                {"__name__": "llm_requests_total", "outcome": "success"}):  # fmt: skip
                     writer.add(encode_labels({**shared, **metric}) + samples[series % 7])
                     series += 1
+        started = {"__name__": "process_start_time_seconds", "job": "exporter", "instance": "gateway:9100"}
+        writer.add(encode_labels(started) + encode((at, start) for at in moments))
         writer.flush()
         before = running.metric("process_cpu_seconds_total")
         took, cpu, peak = measure(Path(name), "--prometheus", running.url, "--timeout", "600")

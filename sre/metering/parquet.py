@@ -1,8 +1,9 @@
 """The bill's rows as Parquet, with costs as decimals: for warehouses that would make floats of a CSV."""
 
+import json
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
-from tempfile import TemporaryDirectory
 
 from sre.finance.bill import TOKEN_CLASSES, Bill, Row
 from sre.metering.database import Limits, database
@@ -31,28 +32,42 @@ _COUNTS = ("requests", "successful_requests", *(f"{name}_tokens" for name in TOK
 
 def parquet(bill: Bill) -> bytes:
     """One file; the same rows give the same bytes for the same release of DuckDB."""
-    columns = [f'"{name}" VARCHAR NOT NULL' for name in _TEXTS]
-    columns += ["currency VARCHAR NOT NULL", f"cost {_COST} NOT NULL"]
-    columns += [f'"{name}" BIGINT NOT NULL' for name in _COUNTS]
-    columns += [f"weight {_WEIGHT} NOT NULL", f"weight_of {_WEIGHT} NOT NULL"]
-    # It can write to files only.
-    with TemporaryDirectory(prefix="sre-parquet-") as folder, database(Limits("1GB", threads=1)) as base:
-        base.execute(f"CREATE TABLE rows ({', '.join(columns)})")
-        if bill.rows:
-            marks = ", ".join("?" * len(columns))
-            base.executemany(f"INSERT INTO rows VALUES ({marks})", [list(_cells(row)) for row in bill.rows])
-        path = Path(folder) / FILE
-        quoted = str(path).replace("'", "''")
-        base.execute(f"COPY (FROM rows ORDER BY rowid) TO '{quoted}' (FORMAT parquet, COMPRESSION zstd)")
+    kinds = _kinds()
+    texts = ", ".join(f"\"{name}\": 'VARCHAR'" for name in kinds)
+    cells = ", ".join(f'CAST("{name}" AS {kind}) AS "{name}"' for name, kind in kinds.items())
+    # It writes to files only, and reads a file a thousand times faster than rows one by one.
+    with tempfile.TemporaryDirectory(prefix="sre-parquet-") as folder, database(Limits(threads=1)) as base:
+        source, path = Path(folder) / "rows.jsonl", Path(folder) / FILE
+        with source.open("w", encoding="ascii") as file:
+            file.writelines(
+                json.dumps(dict(zip(kinds, _cells(row), strict=True))) + "\n" for row in bill.rows
+            )
+        base.execute("SET preserve_insertion_order = true")
+        rows = f"read_json({_quoted(source)}, columns = {{{texts}}}, format = 'newline_delimited')"
+        query = f"COPY (SELECT {cells} FROM {rows}) TO {_quoted(path)} (FORMAT parquet, COMPRESSION zstd)"  # noqa: S608 - our own names
+        base.execute(query)
         return path.read_bytes()
 
 
-def _cells(row: Row) -> Iterator[object]:
+def _kinds() -> dict[str, str]:
+    """Column -> its type."""
+    return {
+        **dict.fromkeys(_TEXTS, "VARCHAR"), "currency": "VARCHAR", "cost": _COST,
+        **dict.fromkeys(_COUNTS, "BIGINT"), "weight": _WEIGHT, "weight_of": _WEIGHT,
+    }  # fmt: skip
+
+
+def _quoted(path: Path) -> str:
+    text = str(path).replace("'", "''")
+    return f"'{text}'"
+
+
+def _cells(row: Row) -> Iterator[str]:
+    """As text: a number would pass through a float."""
     yield from (getattr(row, name) for name in _TEXTS)
     yield row.cost.currency.code
-    yield row.cost.amount
-    yield row.requests
-    yield row.successful_requests
-    yield from row.tokens.by_class().values()
-    yield row.weight
-    yield row.weight_of
+    numbers = (
+        row.cost.amount, row.requests, row.successful_requests, *row.tokens.by_class().values(),
+        row.weight, row.weight_of,
+    )  # fmt: skip
+    yield from map(str, numbers)
