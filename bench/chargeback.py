@@ -128,11 +128,16 @@ def server(pools: int) -> None:
                                {"__name__": "llm_requests_total", "outcome": "success"}):  # fmt: skip
                     writer.add(encode_labels({**shared, **metric}) + samples[series % 7])
                     series += 1
+        started = {"__name__": "process_start_time_seconds", "job": "exporter", "instance": "gateway:9100"}
+        writer.add(encode_labels(started) + encode((at, start) for at in moments))
         writer.flush()
-        took, cpu, peak = measure(Path(name), "--prometheus", running.url)
+        before = running.metric("process_cpu_seconds_total")
+        took, cpu, peak = measure(Path(name), "--prometheus", running.url, "--timeout", "600")
+        theirs = running.metric("process_cpu_seconds_total") - before
         print(
             f"\n{pools} pools x {TEAMS} teams, {series:,} series, {series * len(moments):,} samples: "
-            f"{took:.1f} s, {cpu:.1f} s CPU here, {peak:.2f} GB here, server at most {running.peak / 1000:.2f} GB"
+            f"{took:.1f} s, {cpu:.1f} s CPU here, {peak:.2f} GB here, "
+            f"the server {theirs:.1f} s CPU, {running.peak / 1000:.2f} GB"
         )
 
 

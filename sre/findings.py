@@ -1,9 +1,10 @@
 """What a check has to say: collected as data, rendered once, never raised one at a time."""
 
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, TypeVar
 
+T = TypeVar("T")
 Severity = Literal["error", "warning", "info"]
 
 _RANK: dict[Severity, int] = {"error": 0, "warning": 1, "info": 2}
@@ -38,6 +39,15 @@ class Unreachable(Exception):
     def __init__(self, findings: Iterable[Finding]) -> None:
         self.findings = tuple(sort(findings))
         super().__init__("; ".join(f"{f.where}: {f.what}" for f in self.findings))
+
+
+def tried(read: Callable[[], T], findings: list[Finding]) -> T | None:
+    """What ``read`` gives; where it refuses, its findings join the others, so that one file hides no other's."""
+    try:
+        return read()
+    except Refused as refused:
+        findings += refused.findings
+        return None
 
 
 def sort(findings: Iterable[Finding]) -> list[Finding]:

@@ -399,6 +399,17 @@ fixed:
     )
 
 
+def test_lines_of_one_name_are_one_line():
+    """Whether two entries name the first invoice or leave it out, they are one line of it."""
+    more = """\
+invoice: {id: A, issuer: B, total: "3755.00"}
+fixed: [{name: x, per_month: "10.00", until: 2026-10-01}, {name: x, per_month: "20.00", from: 2026-10-01, invoice: A}]
+taxes: [{name: t, amount: "4.00", month: 2026-10}, {name: t, amount: "6.00", month: 2026-10, invoice: A}]
+"""
+    bill = build(costs_of(more), usage(use("a")))
+    assert {row.line: str(row.cost) for row in bill.rows} == {"gpus": "3725.00", "t": "10.00", "x": "20.00"}
+
+
 def test_taxes_credits_and_held_lines_keep_their_sign_and_place():
     """VAT is a share of the lines, a credit makes the bill smaller, and what is held stays with the platform."""
     more = """\

@@ -15,7 +15,7 @@ from sre.finance.months import Month
 from sre.findings import Unreachable
 from sre.lab.pages import Page, serve
 from sre.metering.counters import read_growth
-from sre.metering.growth import grow, holes
+from sre.metering.growth import Stretch, grow, holes
 from sre.metering.pages import Pages
 from sre.prometheus import Server
 
@@ -67,6 +67,12 @@ LIVES: dict[str, Samples] = {
     "silent over midnight": life(6, START - 3 * DAY, END + DAY, silent=((START - 7200, START + 7200),)),
     "silent": life(7, START - DAY, END + DAY, silent=((START + 11 * DAY, START + 11 * DAY + 5 * 3600),)),
     "short": life(8, START + 13 * DAY + 600, START + 13 * DAY + 2400),
+    "each morning": life(
+        11, START - DAY, END + DAY, resets=tuple(START + d * DAY + 21000 for d in range(31))
+    ),
+    "outgrown": life(
+        12, START + 15 * DAY, END + DAY, resets=(START + 15 * DAY + 900, START + 15 * DAY + 1500)
+    ),
     "before": life(9, START - DAY, START - 7200),
     "after": life(10, END + 7200, END + DAY),
 }
@@ -94,6 +100,14 @@ def exposition() -> Iterator[str]:
     yield from (
         f"llm_requests_total{{{labels}}} {at // SCRAPE} {at}" for at in range(START - DAY, END + DAY, SCRAPE)
     )
+    yield "# TYPE other counter"
+    yield from (
+        f'other_total{{job="modern",instance="y:1"}} {value} {at}' for at, value in LIVES["each morning"]
+    )
+    yield "# TYPE process_start_time_seconds gauge"
+    for at in range(START - DAY, END + DAY, SCRAPE):
+        day = (at - START - 21000) // DAY
+        yield f'process_start_time_seconds{{job="modern",instance="y:1"}} {START + day * DAY + 21000} {at}'
     yield "# TYPE up gauge"
     for at in range(START - DAY, END + DAY, SCRAPE):
         yield f'up{{job="exporter",instance="x:1"}} {0 if 0 <= at - START - 20 * DAY < 5400 else 1} {at}'
@@ -139,10 +153,29 @@ def test_growth_is_what_the_raw_samples_say(server):
     grown = read_growth(Pages(Server(server)), "llm_tokens_total", START, END)
     found = {dict(labels)["team"]: amount for labels, amount in grown.amounts.items()}
     assert found == {team: raw(samples) for team, samples in LIVES.items() if team not in ("before", "after")}
-    assert grown.counted.resets == 3
+    assert grown.counted.resets == 3 + 31 + 2
     assert {dict(labels)["team"] for labels in grown.amounts if labels} >= {"short", "new"}
-    assert grown.counted.started == 2
-    assert 0 < grown.counted.bound < 60 * 1000 * 5
+    assert grown.counted.started == 3
+    assert 0 < grown.counted.bound < 60 * 1000 * 50
+
+
+class Listening(Server):
+    """A real server, and what it was asked."""
+
+    asked = ""
+
+    def query_range(self, expr, start, end, step):
+        self.asked += expr
+        return super().query_range(expr, start, end, step)
+
+
+def test_restarts_are_known_from_the_process_itself(server):
+    """Where a target says when it was started, no sample has to be read for that, and each restart is looked at."""
+    listening = Listening(server)
+    grown = read_growth(Pages(listening), "other_total", START, END)
+    assert list(grown.amounts.values()) == [raw(LIVES["each morning"])]
+    assert grown.counted.resets == 31
+    assert "resets(" not in listening.asked
 
 
 def test_increase_would_say_otherwise(server):
@@ -316,5 +349,5 @@ def test_growth_of_a_few_values():
     assert grow([(0, 5), (10, 8), (20, 3), (30, 4)], 0, 30, 10).amount == 3 + 3 + 1
     assert grow([(10, 8), (20, 9)], 0, 20, 10).amount == 9
     assert grow([], 0, 20, 10).amount == 0
-    assert grow([(0, 5), (10, 6)], 0, 40, 10).open == ((10, 20),)
+    assert grow([(0, 5), (10, 6)], 0, 40, 10).open == (Stretch(10, 20, 6, None),)
     assert holes([0, 10, 20, 50, 60], 10) == [(20, 50)]

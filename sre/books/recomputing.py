@@ -6,6 +6,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from sre.books.folder import CONTEXT, COSTS, MANIFEST, USAGE, Built
+from sre.books.parquet import FILE as PARQUET
+from sre.books.parquet import parquet
 from sre.finance.bill import Bill
 from sre.finance.building import build
 from sre.finance.corrections import correct
@@ -51,6 +53,7 @@ def make_files(
     """Path -> content of everything in a month's folder, the manifest last."""
     files = {
         **exports(bill, context.locale),
+        PARQUET: parquet(bill),
         COSTS: cost_file,
         USAGE: to_json(usage).encode(),
         CONTEXT: _to_json(context).encode(),

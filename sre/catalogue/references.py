@@ -1,6 +1,7 @@
 """What a catalogue expression refers to: raw signals (`@name`), recorded series (`level:metric:operation`)."""
 
 import re
+from collections.abc import Iterable
 from functools import cache
 
 _SIGNAL = re.compile(r"@([a-z][a-z0-9_]*)")
@@ -17,6 +18,11 @@ def signals(expr: str) -> frozenset[str]:
 @cache
 def series(expr: str) -> frozenset[str]:
     return frozenset(_SERIES.findall(expr))
+
+
+def levels(exprs: Iterable[str]) -> frozenset[str]:
+    """Of the recorded series that any of these read: `pool`, `gpu`, `consumer` and the like."""
+    return frozenset(name.partition(":")[0] for expr in exprs for name in series(expr))
 
 
 def signal_of(name: str, known: object) -> str:

@@ -47,7 +47,7 @@ def labels(alert: Alert, rule: Rule) -> tuple[str, ...]:
 
 def _known(alert: Alert, rule: Rule) -> set[str]:
     """Labels whose values follow from what the alert is about."""
-    read = {name.partition(":")[0] for branch in rule.branches for name in references.series(branch)}
+    read = references.levels(rule.branches)
     return {*_LEVEL[alert.level], *(_CONSUMER if "consumer" in read else ()), "severity", *rule.fixed}
 
 

@@ -20,6 +20,7 @@ _COMMANDS = {
     "lab": "Run a simulated fleet with a real Prometheus and Alertmanager, to look at and to break.",
     "idle": "Say what every card did, whose it was, what standing still cost, and what to do.",
     "chargeback": "Bill a month: costs to teams, closed to the cent; close, verify, compare and explain it.",
+    "breakeven": "Compare one's own cards with APIs: at which volume and utilisation they get cheaper.",
     "backtest": "Evaluate the alerts over a server's history: firings, flaps, pages per week.",
 }
 """Name -> the line that the help shows; the command itself lies in the module of that name."""

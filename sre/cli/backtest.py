@@ -3,7 +3,7 @@
 import json
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -13,6 +13,7 @@ import click
 
 from sre.cli.budget import pages_per_week
 from sre.cli.inputs import read_inputs
+from sre.cli.output_file import check_file, write_file
 from sre.cli.period import stretch
 from sre.cli.report import FOUND, exits, report
 from sre.cli.server import connect, server_options
@@ -71,13 +72,24 @@ def backtest(
         raise click.UsageError("--picture draws a sweep: give --sweep ALERT")
     inputs = read_inputs(fleet, catalogue)
     plan = make_plan(inputs.fleet, inputs.catalogue, inputs.listed)
+    check_file("--json", into)
+    check_file("--picture", picture)
     asked = _asked(plan, since, until, budget, sweep)
     # Imported late: requests and the parser are slow to import, and a broken fleet file should be told at once.
     from sre.checks.backtest.run import replay
     from sre.cli.backtest_table import Told
+    from sre.cli.progress import progress
 
     server = connect(url, token_env, headers, timeout)
-    found = replay(plan, server, asked.period, asked.alerts, sweep=asked.sweep, tell=_progress())
+    with progress() as watch:
+        found = replay(
+            plan,
+            server,
+            asked.period,
+            asked.alerts,
+            sweep=asked.sweep,
+            tell=lambda done, of: watch(done, of, "rules"),
+        )
     told = Told(server.url, found, asked.limit, inputs.fleet.zone)
     pages = _swept(plan, asked, told, picture, into) if asked.sweep else _all(plan, asked, told, into)
     report([*inputs.warnings, *found.findings], [pool.name for pool in inputs.fleet.pools])
@@ -118,7 +130,7 @@ def _all(plan: Plan, asked: _Asked, told: "Told", into: Path | None) -> float:
 
     rows = tally(plan, asked.alerts, told.replay)
     show(told, rows)
-    _save_json(into, [asdict(row) for row in rows])
+    write_file(into, _json(asdict(row) for row in rows))
     return sum(row.pages_per_week for row in rows)
 
 
@@ -131,14 +143,13 @@ def _swept(plan: Plan, asked: _Asked, told: "Told", picture: Path | None, into: 
     sweep = asked.sweep
     variants = {mark: tally(plan, asked.alerts, told.replay, mark) for mark in sweep.values}
     drawn = show_sweep(told, sweep, variants)
-    if picture:
-        _save("--picture", picture, drawn)
-    _save_json(into, [
+    write_file(picture, drawn)
+    write_file(into, _json(
         {**asdict(row), "threshold": float(number)}
         for mark, rows in variants.items()
         for row in rows
         if (number := sweep.number(mark, row.pool)) is not None
-    ])  # fmt: skip
+    ))  # fmt: skip
     return sum(row.pages_per_week for row in variants[""])
 
 
@@ -154,27 +165,5 @@ def _chosen(plan: Plan, name: str | None) -> Sequence[str]:
     return [name]
 
 
-def _progress() -> Callable[[int, int], None]:
-    """Says at a terminal how far it is."""
-
-    def tell(done: int, total: int) -> None:
-        if sys.stderr.isatty():
-            click.echo(
-                f"\r{done} of {total} rules " if done < total else "\r" + " " * 30 + "\r", err=True, nl=False
-            )
-
-    return tell
-
-
-def _save_json(path: Path | None, rows: list[dict[str, object]]) -> None:
-    if path:
-        _save("--json", path, json.dumps(rows, indent=2, ensure_ascii=False) + "\n")
-
-
-def _save(option: str, path: Path, text: str) -> None:
-    try:
-        path.write_text(text, encoding="utf-8")
-    except OSError as error:
-        raise Refused(
-            [Finding(option, f"{path} cannot be written: {error.strerror}", "", "name another file")]
-        ) from None
+def _json(rows: Iterable[dict[str, object]]) -> str:
+    return json.dumps(list(rows), indent=2, ensure_ascii=False) + "\n"

@@ -1,9 +1,7 @@
 """What every command begins with: the fleet file, and the catalogue that it is read against."""
 
-from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import TypeVar
 
 from sre import content, source
 from sre.catalogue.load import load as load_catalogue
@@ -11,7 +9,7 @@ from sre.catalogue.model import Catalogue
 from sre.compile.advice import advise
 from sre.compile.planning import make_plan
 from sre.compile.thresholds import settable
-from sre.findings import Finding, Refused, errors
+from sre.findings import Finding, Refused, errors, tried
 from sre.fleet import Fleet
 from sre.fleet.paths import COUNTER_LISTS
 from sre.fleet.problem import Known
@@ -20,8 +18,6 @@ from sre.fleet.reading import Reading
 from sre.fleet.receiver_names import owners
 from sre.fleet.receivers import Receivers, read_receivers
 from sre.source import Loc, Source
-
-T = TypeVar("T")
 
 
 @dataclass(frozen=True)
@@ -46,12 +42,12 @@ class Inputs:
 def read_inputs(path: Path, catalogue_folder: Path | None = None) -> Inputs:
     """Raises ``Refused`` with everything that is wrong. ``catalogue_folder`` wins over the fleet file's own."""
     text, findings = source.read(path), list[Finding]()
-    catalogue = _tried(lambda: load_catalogue(*_folders(text, path.parent, catalogue_folder)), findings)
+    catalogue = tried(lambda: load_catalogue(*_folders(text, path.parent, catalogue_folder)), findings)
     known = Known(settable(catalogue), catalogue.engines, catalogue.gpus) if catalogue else Known()
     reading = read_fleet(text, path.parent, known)
     findings += reading.findings
     receivers = _receivers(reading, findings)
-    listed = _tried(lambda: _listed(reading), findings)
+    listed = tried(lambda: _listed(reading), findings)
     fleet = reading.sound()
     if not fleet or not catalogue:
         raise Refused(findings)
@@ -61,21 +57,12 @@ def read_inputs(path: Path, catalogue_folder: Path | None = None) -> Inputs:
     return inputs
 
 
-def _tried(read: Callable[[], T], findings: list[Finding]) -> T | None:
-    """What ``read`` gives; where it refuses, its findings join the others, so that one file hides no other's."""
-    try:
-        return read()
-    except Refused as refused:
-        findings += refused.findings
-        return None
-
-
 def _receivers(reading: Reading, findings: list[Finding]) -> Receivers | None:
     fleet = reading.fleet
     if not fleet or not fleet.receivers or reading.doubts(("receivers",)):
         return None
     said, path, teams = list[Finding](), fleet.receivers, owners(fleet)
-    found = _tried(lambda: read_receivers(path, teams), said)
+    found = tried(lambda: read_receivers(path, teams), said)
     said += found[1] if found else []
     # While some pools are in doubt, so are the teams that receivers may be for.
     findings += errors(said) if reading.doubtful else said

@@ -1,16 +1,16 @@
 """`sre prove`: every alert on its fault, in promtool, or live in a Prometheus and an Alertmanager of its own."""
 
 import json
-import os
 import sys
 from pathlib import Path
 
 import click
 
 from sre.cli.inputs import read_inputs
+from sre.cli.output_file import check_file, write_file
 from sre.cli.report import FOUND, exits
 from sre.compile.compilation import compile
-from sre.findings import Finding, Refused, errors
+from sre.findings import Refused, errors
 
 
 @click.command()
@@ -40,44 +40,24 @@ def prove(
     from sre.cli.progress import progress
     from sre.cli.verdict_rows import rows
     from sre.cli.verdict_table import show
-    from sre.lab.live import prove as prove_live
-    from sre.lab.virtual import prove as prove_virtually
     from sre.lab.wanted import read
 
     wanted = read(names, inputs.catalogue)
-    if output:
-        _check(output)
+    check_file("--json", output)
     compiled = compile(inputs.fleet, inputs.catalogue, listed=inputs.listed, receivers=inputs.receivers)
     findings = [*inputs.warnings, *map(inputs.located, compiled.findings)]
     if errors(findings):
         raise Refused(findings)
     with progress() as watch:
         if live:
+            from sre.lab.live import prove as prove_live
+
             given = (inputs.fleet, inputs.catalogue, wanted, watch, inputs.listed, inputs.receivers)
             proof = prove_live(*given, pace=pace)
         else:
+            from sre.lab.virtual import prove as prove_virtually
+
             proof = prove_virtually(compiled, wanted, watch)
-    if output:
-        _write(output, json.dumps(list(rows(proof)), indent=2, ensure_ascii=False) + "\n")
+    write_file(output, json.dumps(list(rows(proof)), indent=2, ensure_ascii=False) + "\n")
     show(proof)
     sys.exit(0 if proof.ok else FOUND)
-
-
-def _check(output: Path) -> None:
-    """Raises ``Refused`` where the file could not be written in the end."""
-    if not output.parent.is_dir():
-        what, fix = f"there is no folder {output.parent}", "make it, or name a file elsewhere"
-        raise Refused([Finding("--json", what, "nobody could read the verdicts there", fix)])
-
-
-def _write(output: Path, text: str) -> None:
-    """Whole or not at all."""
-    part = output.with_name(f".{output.name}.{os.getpid()}")
-    try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(output)
-    except OSError as error:
-        what, why = f"cannot be written: {error.strerror}", "the verdicts would not be read there"
-        raise Refused([Finding(str(output), what, why, "free space there, or name another file")]) from None
-    finally:
-        part.unlink(missing_ok=True)

@@ -131,7 +131,7 @@ class Expectations:
 
     def _consumer_labels(self, rule: Rule) -> dict[str, str]:
         """A rule about a team's replies names the team and its model."""
-        read = {name.partition(":")[0] for branch in rule.branches for name in references.series(branch)}
+        read = references.levels(rule.branches)
         return {"model": self._pool.model, "consumer": self._site.team} if "consumer" in read else {}
 
     def _place_labels(self, alert: Alert, place: Place) -> dict[str, str]:

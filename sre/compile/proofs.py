@@ -5,6 +5,7 @@ the cases about one part of the rules.
 """
 
 from collections.abc import Iterator
+from functools import cached_property
 
 from sre.compile.cases import Case, Cases, Chapter, Chapters
 from sre.compile.expected import Expectations
@@ -33,11 +34,8 @@ _ORDER = (
     "llm-usage",
 )
 
-WARM_UP = 120 + 900
-"""Seconds after dawn in which a pool that has just appeared may still look like one that is down.
-
-It takes two minutes to be seen, and LLMEngineDown stays for a quarter of an hour after its last sign.
-"""
+_SEEN = 120
+"""Seconds that a pool that has just appeared takes to be seen."""
 
 
 def render(plan: Plan, rules: str = "../prometheus") -> Iterator[Artefact]:
@@ -56,6 +54,18 @@ class Prover:
         self._plan, self._pool, self._rules, self._name = plan, pool, rules, file_name(pool.name)
         self.stand_in = StandIn(plan, pool)
         self.expectations = Expectations(plan, pool, self.stand_in.site)
+
+    @cached_property
+    def warm_up(self) -> int:
+        """Seconds after dawn in which alerts about a pool that is not there may still stay after their last sign."""
+        catalogue = self._plan.catalogue
+        kept = [
+            alert.keep_firing_for
+            for alert in catalogue.alerts.values()
+            for rule in alert.rules
+            if catalogue.faults[rule.fault or alert.fault].set.get("gone")
+        ]
+        return _SEEN + max(kept, default=0)
 
     def artefacts(self, *, briefly: bool = False) -> Iterator[Artefact]:
         """Everything that is proven about this pool; ``briefly`` only what its missing promises change."""
@@ -119,7 +129,7 @@ class Prover:
         asked, truth = Questions(interval), self.stand_in.truth(simulated)
         allowed, begin = (
             self.expectations.allowed(case.story),
-            line.dawn + bool(line.dawn) * WARM_UP // interval,
+            line.dawn + bool(line.dawn) * self.warm_up // interval,
         )
         always = {p.alert.name for p in case.rules if p.alert.name == "Watchdog"}
         due = {p.alert.name: case.due(p, interval) for p in case.rules if p.alert.name not in always}

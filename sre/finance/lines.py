@@ -8,7 +8,8 @@ from fractions import Fraction
 from typing import Literal
 
 from sre.finance.bill import Invoice
-from sre.finance.costs.model import Costs, FixedCost, GpuPrice, InvoiceTerms, period_end
+from sre.finance.costs.model import Costs
+from sre.finance.costs.parts import FixedCost, GpuPrice, InvoiceTerms, period_end
 from sre.finance.money import Currency, Money, close, currency, round_half_away, round_money, total
 from sre.finance.months import Month, add_months
 from sre.findings import Finding
@@ -75,7 +76,7 @@ def charge(costs: Costs, month: Month, energy: Mapping[str, int]) -> Charges:
     watt_hours, notes = _energy(costs, month, energy)
     lines = [*_gpus(costs, month, line), *_power(costs, watt_hours, line), *_fixed(costs, month, line),
              *_month_lines(costs, month, line)]  # fmt: skip
-    lines += _taxes(costs, month, lines, line)
+    lines = _merged([*lines, *_taxes(costs, month, lines, line)])
     _reconcile(invoices, lines, units)
     billed, converted = list[Invoice](), list[Line]()
     for terms in invoices:
@@ -228,6 +229,17 @@ def _taxes(costs: Costs, month: Month, before: list[Line], line: _Make) -> list[
             amount = round_money(Fraction(base.amount) * Fraction(tax.rate), base.currency)
             found.append(replace(empty, original=amount, terms=f"{tax.rate} of {base}"))
     return found
+
+
+def _merged(lines: list[Line]) -> list[Line]:
+    """Lines of one name on one invoice as one, whether they name it or leave it out: a name is an identity."""
+    found = dict[tuple[str, str, str, str], Line]()
+    for one in lines:
+        before = found.get(one.key)
+        if before:
+            one = replace(one, original=before.original + one.original, terms=f"{before.terms}; {one.terms}")
+        found[one.key] = one
+    return list(found.values())
 
 
 def _reconcile(invoices: tuple[InvoiceTerms, ...], lines: list[Line], units: Mapping[str, Currency]) -> None:

@@ -10,7 +10,7 @@ from sre.compile.cases import Case, late
 from sre.compile.expected import Proven, places_of
 from sre.compile.prometheus import dump
 from sre.compile.proof_page import Page
-from sre.compile.proofs import WARM_UP, Prover
+from sre.compile.proofs import Prover
 from sre.compile.questions import Questions
 from sre.lab.promtool import NEVER, Got
 from sre.lab.verdicts import Silence, Verdict
@@ -69,7 +69,7 @@ class Exam:
     def _questions(self, line: Timeline) -> Questions:
         """Before, beside, first and last: how often what fired in health and after it, and when."""
         last = line.count - 1
-        begin = line.dawn + bool(line.dawn) * WARM_UP // self._interval
+        begin = line.dawn + bool(line.dawn) * self.prover.warm_up // self._interval
         asked = Questions(self._interval)
         for expr, first, until in (
             ("count_over_time({firing}[{window}])", min(begin, line.start - 1), line.start - 1),
@@ -150,7 +150,9 @@ class Exam:
         story = self.case.story
         early = [got for got in before if not (story.before and allowed(got.labels, story))]
         late_ = [got for got in beside if not (allowed(got.labels, story) or self._proven(got.labels))]
-        names = (_told(got.labels) for got in (*early, *late_) if got.labels["alertname"] not in self.always)
+        names = (
+            got.labels["alertname"] for got in (*early, *late_) if got.labels["alertname"] not in self.always
+        )
         return tuple(sorted(set(names)))
 
     def _proven(self, labels: dict[str, str]) -> bool:
@@ -181,7 +183,3 @@ def allowed(labels: dict[str, str], story: Story) -> bool:
     return any(
         name == labels["alertname"] and (not part or part in labels.values()) for name, _, part in words
     )
-
-
-def _told(labels: dict[str, str]) -> str:
-    return labels["alertname"]

@@ -5,11 +5,11 @@ evaluates the compiled rules themselves in virtual time.
 """
 
 import os
-import re
 import subprocess
 from collections.abc import Iterable, Iterator
 from decimal import Decimal
 from functools import cached_property
+from math import isfinite
 from pathlib import Path
 
 from sre.compile.plan import Group, Plan, RecordRule
@@ -17,6 +17,7 @@ from sre.compile.prometheus import dump, group_data
 from sre.compile.proof_page import Page
 from sre.compile.questions import Questions
 from sre.findings import Finding, Unreachable
+from sre.lab.promtool import answers
 from sre.lab.scenes import Scene
 from sre.promql import series_read
 from sre.simulate.samples import Samples
@@ -30,9 +31,6 @@ _STEADY = 4500
 """Seconds after which every window but the baselines' own is full."""
 _SELDOM = 4
 """Scrapes between two evaluations of what does not change."""
-
-_SAMPLE = re.compile(r'\{((?:\w+="(?:[^"\\]|\\.)*"(?:, )?)*)\} ([-+.\dE]+)')
-_LABEL = re.compile(r'(\w+)="((?:[^"\\]|\\.)*)"')
 
 Recorded = tuple[tuple[tuple[str, str], ...], float]
 """Labels, the name among them, and the number."""
@@ -133,8 +131,9 @@ class History:
         (self._where / "health.test.yaml").write_text(f"{head}tests:\n{page.text}", encoding="utf-8")
         # promtool says what an expression gives where that is not what was expected; nothing is expected here.
         said = self._run("test", "rules", "health.test.yaml", expected=1)
-        for labels, number in _SAMPLE.findall(said.partition("got:")[2]):
-            yield tuple((label, _plain(text)) for label, text in _LABEL.findall(labels)), float(number)
+        for got in answers(said)[0]:
+            if isfinite(got.value):
+                yield tuple(got.labels.items()), got.value
 
     def _rules(self, scene: Scene) -> Iterator[dict[str, object]]:
         own = {"pool": scene.part.pool.name, "model": scene.part.pool.model}
@@ -187,7 +186,3 @@ def _words(scene: Scene) -> list[str]:
         own += [site.pod(place.replica), site.host(place.replica), site.uuid(place)]
         own += [labels["instance"] for labels in (site.replica(place.replica), site.exporter(place.replica))]
     return own
-
-
-def _plain(text: str) -> str:
-    return text.replace('\\"', '"').replace("\\n", "\n").replace("\\\\", "\\")

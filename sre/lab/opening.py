@@ -1,20 +1,17 @@
 """A served fleet from the files that say what is to happen to it: all of them are read before anything is served."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from functools import partial
 from pathlib import Path
-from typing import TypeVar
 
 from sre.compile.plan import Plan
-from sre.findings import Finding, Refused
+from sre.findings import Finding, Refused, tried
 from sre.lab.faults_file import read_happenings
 from sre.lab.pool import Work
 from sre.lab.trace_file import load_trace, replayed
 from sre.lab.world import World
 from sre.simulate.demand import Demand, flat, week
 from sre.simulate.queueing import Workload
-
-T = TypeVar("T")
 
 
 def open_world(
@@ -31,8 +28,8 @@ def open_world(
     Raises ``Refused`` with everything that is wrong in either file.
     """
     findings = list[Finding]()
-    told = _tried(lambda: read_happenings(faults, plan.fleet, plan.catalogue) if faults else None, findings)
-    asked = _tried(lambda: load_trace(trace) if trace else None, findings)
+    told = tried(lambda: read_happenings(faults, plan.fleet, plan.catalogue) if faults else None, findings)
+    asked = tried(lambda: load_trace(trace) if trace else None, findings)
     if findings:
         raise Refused(findings)
     demand: Demand = flat if monday is None else week(str(seed), monday)
@@ -43,11 +40,3 @@ def open_world(
 
 def _by_chance(demand: Demand, _number: int, _count: int, _usual: Mapping[str, float]) -> Workload:
     return Workload(demand)
-
-
-def _tried(read: Callable[[], T], findings: list[Finding]) -> T | None:
-    try:
-        return read()
-    except Refused as refused:
-        findings += refused.findings
-        return None

@@ -30,7 +30,7 @@ _THRIFT = {"GOGC": "800", "GOMAXPROCS": "1"}
 
 @dataclass(frozen=True)
 class Got:
-    """One series of an answer; ``labels`` without the metric's name."""
+    """One series of an answer; ``labels`` without the metric's name, where the expression was not asked for it."""
 
     labels: dict[str, str]
     value: float
@@ -45,7 +45,7 @@ class _Child:
     def answers(self, questions: int) -> list[list[Got]]:
         """What it got, question by question; raises ``Refused`` where it did not come to its end."""
         said = self.said.read_text(encoding="utf-8", errors="replace")
-        found = [_series(got) for got in _GOT.findall(said)]
+        found = answers(said)
         if self.process.returncode != 1 or len(found) != questions:
             raise Refused([self._broken(said, len(found), questions)])
         return found
@@ -63,8 +63,12 @@ class _Child:
         )
 
 
-def _series(got: str) -> list[Got]:
-    return [Got(_labels(inside), float(value)) for inside, value in _SERIES.findall(got)]
+def answers(said: str) -> list[list[Got]]:
+    """What promtool says that it got, question by question."""
+    return [
+        [Got(_labels(inside), float(value)) for inside, value in _SERIES.findall(got)]
+        for got in _GOT.findall(said)
+    ]
 
 
 def _labels(inside: str) -> dict[str, str]:

@@ -8,11 +8,12 @@ the step is that of a scrape.
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import pairwise
 from math import isfinite
 
 from sre.finance.usage import Counted, Gap
-from sre.metering.growth import Point, grow, holes
-from sre.metering.pages import Labels, Pages, selector
+from sre.metering.growth import Point, Stretch, grow, holes
+from sre.metering.pages import MOST_POINTS, Labels, Pages, selector
 from sre.promql import quote
 
 FINEST = 15
@@ -29,6 +30,8 @@ _TARGETS = 200
 """Targets whose every silence is looked for."""
 _LOOKBACK = 300
 """Seconds for which a server repeats the last sample: a shorter silence does not show, and loses nothing."""
+_EXACT = 20
+"""Series that are asked for by all of their labels; of more, the metric is asked for as a whole."""
 _NAME = "__name__"
 
 
@@ -45,13 +48,11 @@ def read_growth(pages: Pages, metric: str, start: int, end: int) -> Grown:
     points = _first_pass(pages, metric, start, end)
     if not points:
         return Grown()
-    step = _step(len(points), end - start)
-    reading = _Reading(pages, metric, start, end, step)
-    amounts = {labels: reading.series(labels, values) for labels, values in sorted(points.items())}
+    reading = _Reading(pages, metric, start, end, _step(len(points), end - start), points)
+    reading.walk()
+    reading.suspect()
     reading.refine()
-    for labels, lost in reading.found.items():
-        amounts[labels] += lost
-    return Grown(amounts, reading.counted(amounts, points))
+    return Grown(dict(reading.amounts), reading.counted())
 
 
 def _first_pass(pages: Pages, metric: str, start: int, end: int) -> dict[Labels, list[Point]]:
@@ -108,87 +109,128 @@ class _Reading:
     start: int
     end: int
     step: int
-    found: dict[Labels, int] = field(default_factory=lambda: defaultdict(int))
+    points: dict[Labels, list[Point]]
+    amounts: dict[Labels, int] = field(default_factory=dict)
     resets: int = 0
     started: int = 0
-    open: dict[tuple[int, int], set[Labels]] = field(default_factory=lambda: defaultdict(set))
+    open: dict[tuple[int, int], dict[Labels, Stretch]] = field(default_factory=lambda: defaultdict(dict))
     unseen: dict[Labels, int] = field(default_factory=lambda: defaultdict(int))
 
-    def series(self, labels: Labels, points: list[Point]) -> int:
-        """Growth of one series on the grid; what is open about it is kept for later."""
-        growth = grow(points, self.start, self.end, self.step)
-        self.resets += growth.resets
-        self.started += growth.started
-        for stretch in growth.open:
-            self.open[stretch].add(labels)
-            self.unseen[labels] += SCRAPE
-        return growth.amount
+    def walk(self) -> None:
+        """Growth of each series on the grid; what is open about it is kept for later."""
+        for labels, points in sorted(self.points.items()):
+            growth = grow(points, self.start, self.end, self.step)
+            self.amounts[labels] = growth.amount
+            self.resets += growth.resets
+            self.started += growth.started
+            for stretch in growth.open:
+                self._open(labels, stretch)
+
+    def suspect(self) -> None:
+        """Steps in which a counter fell and had outgrown its old value by the next one: the server counts its falls.
+
+        Where every target says when it was started, its word is taken instead: `resets()` reads all samples.
+        """
+        if self._restarts():
+            return
+        expr = f"resets({self.metric}[{self.step}s]) > 0"
+        for labels, found in self.pages.grid(
+            expr, self.start + self.step, self.end, self.step, len(self.points)
+        ):
+            self._fell(((_NAME, self.metric), *labels), (at for at, _ in found))
 
     def refine(self) -> None:
         """Add what grew before each reset and behind each last value."""
-        for (begin, until), wanted in sorted(self.open.items()):
-            self._closer(begin, until, wanted, self.step)
+        for (begin, until), stretches in sorted(self.open.items()):
+            finer = max(FINEST, -(-(until - begin) * len(stretches) // MOST_POINTS))
+            self._closer(begin, until, stretches, finer)
 
-    def _closer(self, begin: int, until: int, wanted: set[Labels], step: int) -> None:
-        if step <= FINEST:
-            return
-        finer = max(FINEST, min(step, until - begin) // _FINER)
+    def _open(self, labels: Labels, stretch: Stretch) -> None:
+        self.open[stretch.begin, stretch.until][labels] = stretch
+        self.unseen[labels] += SCRAPE
+
+    def _fell(self, labels: Labels, moments: Iterable[int]) -> None:
+        """Open the stretches of the grid in which these moments lie, where the ends do not show a fall."""
+        known = self.points.get(tuple(sorted(labels)), [])
+        if known and known[0][0] > self.start:
+            # A new series was 0 before its first value, and may have fallen before that.
+            known = [(max(self.start, known[0][0] - self.step), 0), *known]
+        for at in moments:
+            pair = next((p for p in pairwise(known) if p[0][0] < at <= p[1][0]), None)
+            if pair and pair[1][1] >= pair[0][1]:
+                self._open(tuple(sorted(labels)), Stretch(pair[0][0], pair[1][0], pair[0][1], pair[1][1]))
+
+    def _restarts(self) -> bool:
+        """Look around every restart of the targets; False where one of them does not say when it was started."""
+        targets = self._targets()
+        if not targets or len(targets) > _TARGETS:
+            return False
+        for target, series in targets.items():
+            wanted, moments = {"job": target[0], "instance": target[1]}, list[Point]()
+            started = selector("process_start_time_seconds", wanted)
+            for _, values in self.pages.grid(started, self.start, self.end - 1, _LOOKBACK, 1):
+                moments += [(at, round(value)) for at, value in values]
+            if not moments:
+                return False
+            for (_, old), (after, new) in pairwise(moments):
+                for labels in series if new != old else ():
+                    self._fell(labels, [after])
+        return True
+
+    def _targets(self) -> dict[tuple[str, str], list[Labels]]:
+        """(job, instance) -> its series; nothing where a series has no target."""
+        found = defaultdict[tuple[str, str], list[Labels]](list)
+        for labels in self.points:
+            named = dict(labels)
+            found[named.get("job", ""), named.get("instance", "")].append(labels)
+        return {} if any(not (job and instance) for job, instance in found) else dict(sorted(found.items()))
+
+    def _closer(self, begin: int, until: int, stretches: dict[Labels, Stretch], finer: int) -> None:
         values = defaultdict[Labels, list[Point]](list)
-        for labels, found in self.pages.grid(self.metric, begin, until, finer, len(wanted)):
-            if labels in wanted:
+        exact = len(stretches) <= _EXACT
+        expr = " or ".join(map(_spoken, sorted(stretches))) if exact else self.metric
+        for labels, found in self.pages.grid(
+            expr, begin, until, finer, len(stretches) if exact else len(self.points)
+        ):
+            if labels in stretches:
                 values[labels] += _whole(found)
-        again = defaultdict[tuple[int, int], set[Labels]](set)
-        for labels, points in values.items():
-            extra, falls, narrower = _between(points, until, finer)
-            self.found[labels] += extra
-            self.resets += falls
-            self.unseen[labels] += falls * SCRAPE
-            for stretch in narrower:
-                again[stretch].add(labels)
-        for stretch, rest in sorted(again.items()):
-            self._closer(*stretch, rest, finer)
+        again = defaultdict[tuple[int, int], dict[Labels, Stretch]](dict)
+        for labels, inner in values.items():
+            stretch = stretches[labels]
+            whole = grow(stretch.around(inner), begin, until, finer)
+            self.amounts[labels] += max(0, whole.amount - stretch.counted)
+            more = max(0, whole.resets - stretch.fell)
+            self.resets += more
+            self.unseen[labels] += more * SCRAPE
+            for narrower in whole.open:
+                again[narrower.begin, narrower.until][labels] = narrower
+        if finer > FINEST:
+            for (a, b), rest in sorted(again.items()):
+                self._closer(a, b, rest, max(FINEST, finer // _FINER))
 
-    def _silences(self, points: Iterable[Labels]) -> Iterator[tuple[str, tuple[int, int]]]:
+    def _silences(self) -> Iterator[tuple[str, tuple[int, int]]]:
         """When a target of these series was not scraped, by its own `up`: finer than the grid, and cheap."""
-        targets = {tuple(dict(labels).get(name, "") for name in ("job", "instance")) for labels in points}
-        if len(targets) > _TARGETS:
-            return
-        for job, instance in sorted(target for target in targets if all(target)):
+        targets = self._targets()
+        for job, instance in targets if len(targets) <= _TARGETS else ():
             up, moments = selector("up", {"job": job, "instance": instance}), list[int]()
             for _, values in self.pages.grid(f"{up} == 1", self.start, self.end - 1, _LOOKBACK, 1):
                 moments += [at for at, _ in values]
             yield from ((up, hole) for hole in holes(sorted(moments), _LOOKBACK))
 
-    def counted(self, amounts: dict[Labels, int], points: dict[Labels, list[Point]]) -> Counted:
+    def counted(self) -> Counted:
         """How well it was seen, over all series: values there and expected, silences, and the bound."""
         there = expected = 0
-        gaps = [Gap(name, *hole) for name, hole in self._silences(points)]
-        for labels, values in sorted(points.items()):
+        gaps = [Gap(name, *hole) for name, hole in self._silences()]
+        for labels, values in sorted(self.points.items()):
             moments = [at for at, _ in values]
             there += len(moments)
             expected += max(len(moments), round((moments[-1] - moments[0]) / self.step) + 1)
             gaps += [Gap(_spoken(labels), *hole) for hole in holes(moments, self.step)]
         bound = sum(
-            -(-amounts[labels] * seconds // (self.end - self.start))
+            -(-self.amounts[labels] * seconds // (self.end - self.start))
             for labels, seconds in self.unseen.items()
         )
-        return Counted(there, expected, len(amounts), self.resets, self.started, tuple(gaps), bound)
-
-
-def _between(points: list[Point], until: int, step: int) -> tuple[int, int, tuple[tuple[int, int], ...]]:
-    """What a stretch adds to what its two ends say, the falls it adds to theirs, and its parts that are still open.
-
-    The ends were counted as (first, last): after a fall the last value, at an end nothing. So it is the growth up
-    to the highest value before the first fall that is missing, and any further falls inside.
-    """
-    if not points:
-        return 0, 0, ()
-    whole = grow(points, points[0][0], until, step)
-    first, last = points[0][1], points[-1][1]
-    reached = points[-1][0] > until - step
-    counted = (last - first if last >= first else last) if reached else 0
-    known = int(reached and last < first)
-    return max(0, whole.amount - counted), max(0, whole.resets - known), whole.open
+        return Counted(there, expected, len(self.amounts), self.resets, self.started, tuple(gaps), bound)
 
 
 def _spoken(labels: Labels) -> str:

@@ -12,19 +12,41 @@ Point = tuple[int, int]
 """(seconds since the epoch, value); values are whole, as counts are."""
 
 
+@dataclass(frozen=True, order=True)
+class Stretch:
+    """A time in which growth may have gone unseen, with the values at its ends (None behind the last one)."""
+
+    begin: int
+    until: int
+    first: int
+    value: int | None
+
+    @property
+    def counted(self) -> int:
+        """What its two ends alone say: after a fall the last value, behind the last one nothing."""
+        if self.value is None:
+            return 0
+        return self.value - self.first if self.value >= self.first else self.value
+
+    @property
+    def fell(self) -> bool:
+        """Whether its ends show a reset."""
+        return self.value is not None and self.value < self.first
+
+    def around(self, inner: Sequence[Point]) -> list[Point]:
+        """Its ends with the points between them."""
+        last = [] if self.value is None else [(self.until, self.value)]
+        return [(self.begin, self.first), *(p for p in inner if self.begin < p[0] < self.until), *last]
+
+
 @dataclass(frozen=True)
 class Growth:
-    """What one series grew by. ``open`` are the stretches in which growth may have gone unseen at this step.
-
-    In a stretch that ends with a reset, what was counted before it is lost; behind the last value, if there are
-    none up to the end, the series may have grown on.
-    """
+    """What one series grew by, and the stretches that a closer look may add to."""
 
     amount: int
     resets: int
     started: bool
-    ended: bool
-    open: tuple[tuple[int, int], ...]
+    open: tuple[Stretch, ...]
 
 
 def grow(points: Sequence[Point], start: int, end: int, step: int) -> Growth:
@@ -34,19 +56,17 @@ def grow(points: Sequence[Point], start: int, end: int, step: int) -> Growth:
     value after ``start`` is a new series: it counts from 0.
     """
     if not points:
-        return Growth(0, 0, started=False, ended=False, open=())
-    amount, resets, unseen = 0, 0, list[tuple[int, int]]()
+        return Growth(0, 0, started=False, open=())
     started = points[0][0] > start
-    amount += points[0][1] if started else 0
+    amount, found = points[0][1] if started else 0, list[Stretch]()
     for (before, low), (after, high) in pairwise(points):
-        if high < low:
-            resets += 1
-            unseen.append((before, after))
-        amount += high - low if high >= low else high
-    ended = points[-1][0] <= end - step
-    if ended:
-        unseen.append((points[-1][0], min(end, points[-1][0] + step)))
-    return Growth(amount, resets, started, ended, tuple(unseen))
+        stretch = Stretch(before, after, low, high)
+        amount += stretch.counted
+        found += [stretch] if stretch.fell else []
+    resets, (last, value) = len(found), points[-1]
+    if last <= end - step:
+        found.append(Stretch(last, min(end, last + step), value, None))
+    return Growth(amount, resets, started, tuple(found))
 
 
 def holes(moments: Sequence[int], step: int) -> list[tuple[int, int]]:

@@ -1,8 +1,10 @@
 """What happens to each place of a pool, moment by moment, when several faults come and go."""
 
-from collections.abc import Iterator, Mapping
+from bisect import bisect_right
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from math import inf
+from operator import attrgetter
 from typing import NamedTuple
 
 from sre.catalogue.faults import Fault
@@ -31,6 +33,14 @@ class Moment(NamedTuple):
 
 
 Courses = dict[Place, tuple[Moment, ...]]
+
+
+def current(course: Sequence[Moment], second: float) -> Moment:
+    """What holds at a second of a course."""
+    if len(course) == 1:
+        return course[0]
+    # What comes to pass within a rounding of now comes to pass now.
+    return course[max(0, bisect_right(course, second + 1e-6, key=attrgetter("second")) - 1)]
 
 
 def courses(

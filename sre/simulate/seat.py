@@ -1,11 +1,9 @@
 """A replica and its cards in one place, from moment to moment: what they answer when they are scraped."""
 
-from bisect import bisect_right
-from collections.abc import Mapping, Sequence
-from operator import attrgetter
+from collections.abc import Mapping
 
 from sre.simulate.card import Card
-from sre.simulate.course import Courses, Moment
+from sre.simulate.course import Courses, current
 from sre.simulate.queueing import QueueingReplica
 from sre.simulate.replica import Key
 from sre.simulate.scrape import Values
@@ -36,21 +34,14 @@ class Seat:
     def step(self, seconds: float) -> None:
         """Let time pass, under what its course says of the time from now on."""
         replica, now = self.replica, self.replica.now
-        moment = _current(self._course, now)
+        moment = current(self._course, now)
         replica.step(moment.inputs, seconds)
         self.gone = bool(moment.inputs["gone"])
         self.engine = (replica.values, moment.inputs, moment.hidden) if replica.seen else None
         found, silent = Cards(), False
         for card, course in self._cards:
-            own = _current(course, now)
+            own = current(course, now)
             card.step(own.inputs, own.hidden, replica.work, seconds)
             found.append((card.values, own.inputs))
             silent = silent or bool(own.inputs["exporter_down"])
         self.cards = None if silent else found
-
-
-def _current(course: Sequence[Moment], second: float) -> Moment:
-    if len(course) == 1:
-        return course[0]
-    # What comes to pass within a rounding of now comes to pass now.
-    return course[max(0, bisect_right(course, second + 1e-6, key=attrgetter("second")) - 1)]

@@ -1,10 +1,8 @@
 """A pool-day as Prometheus would hold it: every sample of its replicas and cards, as promtool's input series."""
 
 import re
-from bisect import bisect_right
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import groupby
-from operator import attrgetter
 
 from sre.compile.plan import Plan
 from sre.compile.stand_in import StandIn
@@ -15,7 +13,7 @@ from sre.lab.quality.days import LENGTH, STEP, PoolDay, random_of
 from sre.lab.quality.week_ago import week_ago
 from sre.simulate.card import Card
 from sre.simulate.card_metrics import CardMetrics
-from sre.simulate.course import Moment
+from sre.simulate.course import Moment, current
 from sre.simulate.demand import DAY, Demand, week
 from sre.simulate.engine import GAUGES
 from sre.simulate.engine_metrics import EngineMetrics, split
@@ -77,11 +75,11 @@ class Recording:
         own, ledger = self._course(Place(replica), demand), _Ledger(self._plan, self._pool, self.plot, found)
         for index in range(SCRAPES):
             now = index * STEP
-            moment = _current(own, now)
+            moment = current(own, now)
             engine.step(moment.inputs, STEP)
             ledger.engine(index, replica, engine, moment)
             for place, (card, tremor, told) in zip(seats, cards, strict=True):
-                mine = _current(told, now)
+                mine = current(told, now)
                 felt = tremor.felt(mine.inputs, engine.work.load)
                 card.step(felt, mine.hidden, engine.work, STEP)
                 ledger.card(index, place, card.values, felt)
@@ -95,10 +93,6 @@ def _usual(whole: Mapping[str, float], busy: float) -> dict[str, float]:
     """A pool that is busy to such a share: its engine and its cards are those of the whole, its requests are fewer."""
     fewer = {name: whole[name] * busy for name in ("running", "arrivals")}
     return {**whole, **fewer, "kv_fill": whole["kv_fill"] * min(1.0, 3 * busy)}
-
-
-def _current(told: tuple[Moment, ...], second: float) -> Moment:
-    return told[max(0, bisect_right(told, second + 1e-6, key=attrgetter("second")) - 1)]
 
 
 class _Ledger:

@@ -1,0 +1,268 @@
+"""The bill in the formats that people and programs open: the same rows, the same sums, and text that stays text."""
+
+import csv
+import io
+import json
+import os
+import re
+import subprocess
+import zipfile
+from collections import Counter, defaultdict
+from dataclasses import replace
+from decimal import Decimal
+from html.parser import HTMLParser
+from pathlib import Path
+from xml.etree import ElementTree as ET
+
+import duckdb
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from sre.books.parquet import parquet
+from sre.finance.bill import IDLE, UNTAGGED, Bill, Tokens
+from sre.finance.building import build
+from sre.finance.costs import load_text
+from sre.finance.focus import FILES, focus
+from sre.finance.money import parse_money
+from sre.finance.statement import INDEX, statements
+from sre.finance.usage import CardTime, Usage, Use
+from sre.finance.workbook import workbook
+
+COSTS = """
+version: 1
+currency: EUR
+timezone: Europe/Berlin
+gpus:
+  chat-70b: [{from: 2026-01-01, gpus: 8, rented: {per_gpu_hour: "2.52", hours: real}}]
+  extract-8b: [{from: 2026-01-01, gpus: 2, owned: {purchase: "52000.00", months: 48}}]
+fixed: [{name: operations, per_month: "3250.00"}]
+credits: [{name: goodwill, amount: "500.00", month: 2026-10}]
+taxes: [{name: VAT, rate: "0.19"}]
+rate_card: {default: {uncached_input: "1", cached_input: "0.1", cache_write: "1.25", output: "4", reasoning: "4"}}
+budgets: {search: "7000.00", nobody: "10.00"}
+invoice: {id: INV-2026-10, issuer: Example Cloud GmbH}
+"""
+HOURS = 745 * 3600 * 1000
+HOSTILE = '=HYPERLINK("http://evil.example","<b>click</b>")'
+
+
+def make(team: str = "support", mode: str = "showback") -> Bill:
+    costs, _ = load_text("costs.yaml", f"{COSTS}mode: {mode}\n".encode())
+    uses = (
+        Use("chat-70b", "search", "llama", 120, 118, Tokens(900_000, 300_000, 0, 200_000, 0)),
+        Use("chat-70b", team, "llama", 40, 39, Tokens(200_000, 20_000, 0, 90_000, 5000)),
+        Use("chat-70b", UNTAGGED, "llama", 9, 9, Tokens(2000, 0, 0, 400, 0)),
+        Use("extract-8b", "search", "mistral", 15, 15, Tokens(300_000, 0, 7, 9000, 0)),
+    )
+    cards = {"chat-70b": CardTime(3 * HOURS, 4 * HOURS, HOURS), "extract-8b": CardTime(HOURS, HOURS, 0)}
+    previous = {"search": parse_money("5000.00", costs.unit), IDLE: parse_money("9000.00", costs.unit)}
+    return build(costs, Usage("2026-10", "usage", tuple(sorted(uses)), cards=cards), previous=previous)
+
+
+def corrected(bill: Bill) -> Bill:
+    """The bill with one row that corrects September."""
+    row = next(row for row in bill.rows if row.line == "gpus")
+    told = replace(row, id="c", charge_month="2026-09", kind="correction", invoice="COR-1", corrects=row.id)
+    return replace(bill, rows=(*bill.rows, told), total=bill.total + row.cost, corrections=row.cost)
+
+
+def read(text: str) -> list[dict[str, str]]:
+    return list(csv.DictReader(io.StringIO(text, newline="")))
+
+
+class TestFocus:
+    """Rows that a FinOps platform takes in."""
+
+    @pytest.mark.parametrize("version", list(FILES))
+    def test_costs_add_up_to_the_bill(self, version):
+        bill = make()
+        rows = read(focus(bill, version))
+        for column in ("EffectiveCost", "ListCost", "ContractedCost"):
+            assert sum(Decimal(row[column]) for row in rows) == bill.total.amount
+
+    def test_a_showback_bills_nobody_and_an_invoice_bills_all(self):
+        assert {row["BilledCost"] for row in read(focus(make()))} == {"0.00"}
+        assert {row["InvoiceId"] for row in read(focus(make()))} == {""}
+        bill = make(mode="internal_invoice")
+        rows = read(focus(bill))
+        assert sum(Decimal(row["BilledCost"]) for row in rows) == bill.total.amount
+        assert {row["InvoiceId"] for row in rows} == {"INV-2026-10"}
+
+    def test_periods_are_half_open_utc_instants_of_the_finance_month(self):
+        row = read(focus(make()))[0]
+        # October in Berlin has 745 hours: clocks go back on the 25th.
+        assert (row["BillingPeriodStart"], row["BillingPeriodEnd"]) == (
+            "2026-09-30T22:00:00Z",
+            "2026-10-31T23:00:00Z",
+        )
+
+    def test_a_correction_stands_in_this_period_for_the_charge_period_of_that(self):
+        rows = [row for row in read(focus(corrected(make()))) if row["ChargeClass"] == "Correction"]
+        assert [row["ChargePeriodStart"] for row in rows] == ["2026-08-31T22:00:00Z"]
+        assert [row["BillingPeriodStart"] for row in rows] == ["2026-09-30T22:00:00Z"]
+        assert rows[0]["x_CorrectsRowId"]
+        assert rows[0]["ConsumedQuantity"] == ""
+
+    def test_rows_follow_the_rules_of_1_2(self):
+        rows = read(focus(corrected(make())))
+        assert {row["ChargeCategory"] for row in rows} == {"Usage", "Credit", "Tax"}
+        for row in rows:
+            assert re.fullmatch(r"-?\d+\.\d{2}", row["EffectiveCost"])
+            assert row["BillingCurrency"] == "EUR"
+            assert bool(row["PricingQuantity"]) == bool(row["PricingUnit"])
+            assert (row["ChargeCategory"] == "Usage" and not row["ChargeClass"]) == bool(
+                row["ConsumedQuantity"]
+            )
+            assert json.loads(row["Tags"])
+        assert all(name.startswith("x_") for name in rows[0] if "_" in name)
+
+    def test_shares_of_one_cost_add_up_to_one(self):
+        bill = make()
+        shares = defaultdict[tuple[str, ...], Decimal](Decimal)
+        for row, source in zip(read(focus(bill, "1.4")), bill.rows, strict=True):
+            element = json.loads(row["AllocatedMethodDetails"], parse_float=Decimal)["Elements"][0]
+            shares[source.line, source.pool, source.state] += element["AllocatedRatio"]
+        used = [share for (_, _, state), share in shares.items() if state == "used"]
+        assert used
+        assert all(abs(share - 1) < Decimal("1e-9") for share in used)
+
+    def test_1_4_has_its_own_columns_and_not_those_that_are_gone(self):
+        columns = set(read(focus(make(), "1.4"))[0])
+        assert columns >= {
+            "AllocatedMethodId",
+            "AllocatedMethodDetails",
+            "HostProviderName",
+            "ServiceProviderName",
+        }
+        assert not columns & {"ProviderName", "PublisherName"}
+
+    @pytest.mark.skipif(
+        "SRE_FOCUS_VALIDATOR" not in os.environ, reason="names a focus-validator 2.2.1 (Python 3.12)"
+    )
+    @pytest.mark.parametrize("mode", ["showback", "internal_invoice"])
+    def test_the_official_validator_finds_nothing_but_its_own_contradiction(self, tmp_path, mode):
+        program, file = Path(os.environ["SRE_FOCUS_VALIDATOR"]), tmp_path / "focus.csv"
+        file.write_text(focus(corrected(make(mode=mode))), newline="")
+        # It reads a file by a path relative to where it is installed, and ends with 0 whatever it finds.
+        home = next((program.parent.parent / "lib").glob("python*/site-packages"))
+        command = [program, "--data-file", file, "--validate-version", "1.2", "--block-download"]
+        said = subprocess.run(
+            command, cwd=home, capture_output=True, text=True, check=True, timeout=300
+        ).stdout
+        assert re.search(r"Total: 578 \| Pass: 136 \| Fail: 1 \|", said), said
+        # InvoiceId must be null by one rule and must not be by the other.
+        assert re.findall(r"^❌ (InvoiceId-C-00[45]-C)", said, re.MULTILINE)
+
+
+class TestWorkbook:
+    """Excel, without a formula in it."""
+
+    def test_the_sheets_add_up_and_nothing_in_them_is_a_formula(self):
+        bill = make(HOSTILE)
+        with zipfile.ZipFile(io.BytesIO(workbook(bill))) as book:
+            sheets = {
+                name: book.read(name) for name in book.namelist() if name.startswith("xl/worksheets/sheet")
+            }
+            assert not any(b"<f" in sheet and b"<f>" in sheet for sheet in sheets.values())
+            assert HOSTILE.replace("<", "&lt;").replace(">", "&gt;").encode() in book.read(
+                "xl/sharedStrings.xml"
+            )
+            assert not any("externalLink" in name or "vba" in name for name in book.namelist())
+        numbers = self.column(sheets["xl/worksheets/sheet3.xml"], "H")
+        assert sum(map(Decimal, numbers)) == bill.total.amount
+
+    def column(self, sheet: bytes, letter: str) -> list[str]:
+        space = "{http://schemas.openxmlformats.org/spreadsheetml/2006/main}"
+        cells = ET.fromstring(sheet).iter(f"{space}c")  # noqa: S314 - our own bytes
+        found = [c for c in cells if re.fullmatch(rf"{letter}\d+", c.get("r", "")) and c.get("t") != "s"]
+        return [value.text or "" for c in found if (value := c.find(f"{space}v")) is not None]
+
+    def test_the_same_bill_is_the_same_bytes(self):
+        assert workbook(make()) == workbook(make())
+
+
+class TestParquet:
+    """For warehouses: decimals, not floats."""
+
+    def test_costs_are_decimals_that_add_up(self, tmp_path):
+        bill = make(HOSTILE)
+        (tmp_path / "a.parquet").write_bytes(parquet(bill))
+        table = duckdb.connect().read_parquet(str(tmp_path / "a.parquet"))
+        assert dict(zip(table.columns, map(str, table.types), strict=True))["cost"] == "DECIMAL(38,12)"
+        assert table.aggregate("sum(cost), count(*)").fetchone() == (
+            bill.total.amount,
+            len(bill.rows),
+        )
+        assert (HOSTILE,) in table.project("team").distinct().fetchall()
+
+    def test_the_same_bill_is_the_same_bytes(self):
+        assert parquet(make()) == parquet(make())
+
+
+class _Page(HTMLParser):
+    def __init__(self) -> None:
+        super().__init__()
+        self.tags, self.text, self.links = list[str](), "", list[str]()
+
+    def handle_starttag(self, tag, attributes):
+        self.tags.append(tag)
+        self.links += [value for name, value in attributes if name in ("href", "src") and value]
+
+    def handle_data(self, data):
+        self.text += data
+
+
+def page(text: str) -> _Page:
+    found = _Page()
+    found.feed(text)
+    return found
+
+
+class TestStatement:
+    """What a team lead opens."""
+
+    def test_a_team_finds_what_it_used_what_it_cost_and_how_that_compares(self):
+        pages = statements(make())
+        text = page(pages["statements/search.html"]).text
+        bill = make()
+        cost = sum((row.cost.amount for row in bill.rows if row.team == "search"), Decimal(0))
+        for words in (
+            f"{cost:,}",
+            "5,000.00",
+            "Budget 7,000.00",
+            "1,709,007",
+            "135 requests",
+            "cached input 300,000",
+        ):
+            assert words in text, words
+
+    def test_a_team_sees_nothing_of_the_others(self):
+        text = page(statements(make("secret-team"))["statements/search.html"]).text
+        assert "secret-team" not in text
+        assert "search" in text
+
+    def test_the_overview_names_everybody_and_the_total(self):
+        found = page(statements(make())[INDEX])
+        assert f"{make().total.amount:,}" in found.text
+        assert {"Idle cards", "Usage without a team"} <= {line.strip() for line in found.text.splitlines()}
+        assert all(link in statements(make()) for link in found.links)
+
+    def test_a_budget_without_usage_is_told(self):
+        assert "Nothing was used this month" in page(statements(make())["statements/nobody.html"]).text
+
+    def test_names_that_differ_in_case_only_have_pages_of_their_own(self):
+        assert len(statements(make("SEARCH"))) == len(statements(make("other"))) == 6
+
+    @settings(max_examples=25, deadline=None)
+    @given(st.text(min_size=1, max_size=40).filter(lambda name: not name.startswith("__")))
+    def test_a_name_is_text_wherever_it_stands(self, name):
+        pages, plain = statements(make(f"{name}<script>x</script>")), statements(make("plain"))
+        # A name decides where its team stands, and nothing else.
+        assert Counter(page(pages[INDEX]).tags) == Counter(page(plain[INDEX]).tags)
+        assert all(".." not in path and path.count("/") <= 1 for path in pages)
+
+    def test_nothing_is_fetched_from_anywhere(self):
+        text = statements(make())[INDEX]
+        assert "http" not in text.replace("http-equiv", "")
+        assert "default-src 'none'" in text
