@@ -38,4 +38,4 @@ def test_the_committed_month_says_the_same():
     found = re.search(r"\*\*([\d.]+)%\*\* of all GPU-hours", text)
     assert found
     assert float(found[1]) >= 99
-    assert re.search(r"telemetry 0\.0 are called idle,\s+of busy ones 0\.0", text)
+    assert re.search(r"telemetry 0\.0 are called idle,\s+of\s+busy\s+ones\s+0\.0", text)

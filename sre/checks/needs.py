@@ -13,7 +13,7 @@ import promql_parser
 _SIGNAL = re.compile(r"@(?=[a-z])")
 _MACRO = re.compile(r"\$([a-z_]+)")
 # What is no list of labels; nobody is asked about the claims, for they only ever add.
-_MACROS = {"declared_claims": ""}
+_MACROS = {"declared_claims": "", "burn_in": ""}
 _MARK = ":"
 _LATELY = 3600
 

@@ -38,10 +38,10 @@ def page(told: Told) -> str:
     )  # fmt: skip
 
 
-def data(report: Report) -> dict[str, Any]:
-    """What the page's own script draws: cards as rows of plain values, their courses as digits."""
+def data(report: Report, cells: int = _CELLS) -> dict[str, Any]:
+    """What the page's own script draws: cards as rows of plain values, their courses as digits, ``cells`` at most."""
     cards = [*report.cards, *report.unseen]
-    together = _together(len(report.windows), len(cards))
+    together = _together(len(report.windows), cells // max(1, len(cards)))
     pools, signals = _index(card.pool for card in cards), _index(card.signal for card in cards)
     types = _index(card.kind for card in cards)
     return {
@@ -68,9 +68,9 @@ def _local(report: Report, second: int) -> datetime:
     return datetime.fromtimestamp(second, report.fleet.zone)
 
 
-def _together(windows: int, cards: int) -> int:
-    """How many hours are one column of the heat map."""
-    return next((k for k in (1, 2, 3, 4, 6, 8, 12) if windows // k * cards <= _CELLS), 24)
+def _together(windows: int, columns: int) -> int:
+    """How many hours are one column of the heat map, of which there may be so many."""
+    return next((k for k in (1, 2, 3, 4, 6, 8, 12) if windows <= k * columns), 24)
 
 
 def _course(course: bytes, together: int) -> str:
