@@ -180,6 +180,7 @@ business_hours:
   start: "08:00"
   end: "18:00"
   holidays: []                         # dates without business hours: [2026-12-25, 2027-01-01]
+# holidays: ./holidays.ics             # or an iCalendar file of them
 
 pool_label: {pool_label}                        # the target label whose value is the pool's name
 identity: {identity}                   # what engine and GPU series share: kubernetes (namespace, pod) or host
@@ -204,6 +205,7 @@ _LINKS = """\
 #     - {name: info}                   # shown by Alertmanager, sent to nobody
 #     - {name: watchdog, webhook_configs: [{url: https://deadmansswitch.example.com/llm}]}
 # capacity: {h100-sxm-80gb: 16}        # cards that exist, where more exist than pools declare
+# burn_in: [cw-hpc-verification]        # namespaces in which cards are tested: never called idle
 # runbook_base_url: https://runbooks.example.com/llm
 # grafana_base_url: https://grafana.example.com
 
