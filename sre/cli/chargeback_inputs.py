@@ -1,6 +1,7 @@
 """What `sre chargeback` reads before it computes: cost file, fleet, usage, the books."""
 
 from collections.abc import Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from datetime import datetime
 from decimal import Decimal
@@ -71,11 +72,14 @@ def make(asked: Asked, name: str, output: Path, server: "Server | None", now: da
     closed = closed_bills(asked.books)
     _refuse_closed(month, closed, asked, output)
     pages = Pages(server, output.with_name(f".{output.name}.partial")) if server else None
-    usage, reconciled, more = _usage(asked, month, costs, fleet, pages)
+    with ThreadPoolExecutor(1) as beside:
+        # A processor of its own for the hashes: the records are read by the others meanwhile.
+        hashes = beside.submit(_hashes, asked.usage)
+        usage, reconciled, more = _usage(asked, month, costs, fleet, pages)
     inputs = {
         "costs": digest(cost_file),
         **({"fleet": file_digest(asked.fleet)} if asked.fleet else {}),
-        **_hashes(asked.usage),
+        **hashes.result(),
     }
     context = Context(
         asked.locale, _previous(month, closed), *_restated(asked.corrects, month, closed), inputs, reconciled

@@ -5,6 +5,7 @@ import io
 import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Literal
 
 from sre.finance.bill import TOKEN_CLASSES, Bill, Row
@@ -29,6 +30,17 @@ DIALECTS: Mapping[Locale, Dialect] = {
     # Excel of such a locale reads a comma as the decimal sign, and UTF-8 only behind a byte order mark.
     "de": Dialect(";", ",", "\ufeff"),
 }
+
+
+@lru_cache(maxsize=1 << 16)
+def inert(text: str) -> str:
+    """Text that no spreadsheet runs: an apostrophe goes before what could begin a formula, as OWASP advises.
+
+    Control characters, which could hide such a beginning or break the line, become the mark of a lost letter.
+    """
+    plain = "".join(c if c.isprintable() else "\ufffd" for c in text)
+    return f"'{plain}" if _FORMULA.match(text) or _FORMULA.match(plain) else plain
+
 
 _COLUMNS: Mapping[str, Callable[[Row], str | int]] = {
     "month": lambda row: row.month,
@@ -64,12 +76,3 @@ def table(bill: Bill, locale: Locale = "en") -> str:
         cells["cost"] = str(cells["cost"]).replace(".", dialect.point)
         writer.writerow(cells.values())
     return dialect.start + text.getvalue()
-
-
-def inert(text: str) -> str:
-    """Text that no spreadsheet runs: an apostrophe goes before what could begin a formula, as OWASP advises.
-
-    Control characters, which could hide such a beginning or break the line, become the mark of a lost letter.
-    """
-    plain = "".join(c if c.isprintable() else "\ufffd" for c in text)
-    return f"'{plain}" if _FORMULA.match(text) or _FORMULA.match(plain) else plain
