@@ -48,7 +48,7 @@ def source(
 ) -> Iterator[Source]:
     """For the block; ``raw`` lets nothing count as recorded. Raises ``Unreachable``, ``Refused``."""
     period = Period(windows[0].start * 1000, windows[-1].end * 1000)
-    if not raw and _recorded(server, period):
+    if not raw and _recorded(server, period, int(plan.fleet.scrape_interval)):
         moments = [period.end - 60_000, (period.start + period.end) // 2, period.start + 60_000]
         at = phase(server, f'{{__name__="{MINUTE_STATE}"}}', 60_000, moments)
         yield Source(server, at or 0, recorded=True, findings=tuple(_other(plan, server)))
@@ -71,18 +71,19 @@ def source(
         )
 
 
-def _recorded(server: Server, period: Period) -> bool:
-    """Whether the server holds states of nearly all of the time in which it scraped anything."""
+def _recorded(server: Server, period: Period, scrape: int) -> bool:
+    """Whether the server holds states of nearly all of the time in which it scraped, every ``scrape`` seconds."""
     end, hours = period.end / 1000, max(1, (period.end - period.start) // 3_600_000)
-    counts = {}
-    for name, expr in (
-        ("ran", f"count_over_time({MINUTE_STATE}[1h])"),
-        ("scraped", "max(count_over_time(up[1h]))"),
-    ):
-        begin = end - 3600 * (hours - 1)
-        found = server.query_range(f"group({expr})", begin, end, 3600)
-        counts[name] = max((len(one.points) for one in found), default=0)
-    return bool(counts["ran"]) and counts["ran"] >= _NEARLY * counts["scraped"]
+    ran = _covered(server, f"max(count_over_time({MINUTE_STATE}[1h])) * 60", end, hours)
+    return bool(ran) and ran >= _NEARLY * _covered(
+        server, f"max(count_over_time(up[1h])) * {scrape}", end, hours
+    )
+
+
+def _covered(server: Server, seconds: str, end: float, hours: int) -> float:
+    """Hours of the period, by the seconds of each that an expression tells."""
+    found = server.query_range(seconds, end - 3600 * (hours - 1), end, 3600)
+    return sum(min(1.0, value / 3600) for one in found for _, value in one.points)
 
 
 def _other(plan: Plan, server: Server) -> Iterator[Finding]:
