@@ -95,7 +95,9 @@ def test_the_templates_comments_are_right() -> None:
     lines = fleet_template().splitlines()
     kept = [line.replace("# ", "", 1) if line.lstrip().startswith("# ") else line for line in lines[3:]]
     wanted = [
-        line for line in kept if not line.startswith(("The teams", "catalogue:", "receivers:", "holidays:", *BESIDE))
+        line
+        for line in kept
+        if not line.startswith(("The teams", "catalogue:", "receivers:", "holidays:", *BESIDE))
     ]
     short = next(index for index, line in enumerate(wanted) if line.lstrip().startswith("replicas: 4"))
     del wanted[short]
