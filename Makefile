@@ -37,10 +37,10 @@ quality: machine .venv/installed ## precision, recall and false pages of every a
 docs: machine .venv/installed ## write the generated pages anew: commands and alerts
 	$(BIN)/python docs/generate.py
 
-# Grafana's front end is not part of this project (AGPL-3.0): RENDER names a program, see tools/render/look.py.
 shift: machine .venv/installed ## how soon a shift in reply lengths is seen, on real traces (TRACES: the folder that holds them)
 	@$(BIN)/python tools/shift/measure.py $(TRACES)
 
+# Grafana's front end is not part of this project (AGPL-3.0): RENDER names a program, see tools/render/look.py.
 render: machine .venv/installed ## pictures of the dashboards (RENDER: a program that shoots one)
 	$(BIN)/python tools/render/look.py examples/fleet.yaml pictures --shoot $(RENDER)
 
