@@ -168,6 +168,17 @@ class TestOneWeekCountedByAll:
             cards = [*told["gpus"], *told["unseen"]]
             assert sum(card["gpu_hours"][state] for card in cards) == pytest.approx(number, abs=0.05)
 
+    def test_the_trend_is_the_report_of_the_period_before(self, idle, recorded):
+        """Three days against the three before them: their share is what a report about them says."""
+        found = []
+        for since, until in (("2026-10-20", "2026-10-23"), ("2026-10-23", "2026-10-26")):
+            code, out, _ = idle(recorded, "--format", "json", since=since, until=until)
+            assert code == 0
+            found.append(json.loads(out))
+        before, now = found
+        assert now["idle_share_before"] == pytest.approx(before["idle_share"], abs=0.01)
+        assert before["idle_share_before"] is None
+
     def test_a_dashboards_query_counts_the_same_hours(self, told, recorded):
         """`count_over_time(gpu:state:info[...])` over the week is what the report says of every card."""
         expr = f"sum by (uuid, state) (count_over_time(gpu:state:info[{HOURS}h]))"

@@ -201,10 +201,10 @@ class TestMoney:
     def test_the_trend_is_told_where_the_period_before_was_recorded(self):
         """Against the same count of the period before; a period that was hardly recorded is none to compare with."""
         minutes = 10 * DAY * 60
-        assert trend(told(fleet(), idle, before=Before(minutes // 2, minutes)).report) == (
+        assert trend(told(fleet(), idle, before=Before(minutes // 2, 1.0)).report) == (
             "In the period before it was 50.0%, 30.0 points less."
         )
-        assert trend(told(fleet(), idle, before=Before(0, minutes // 2)).report) == ""
+        assert trend(told(fleet(), idle, before=Before(0, 0.5)).report) == ""
 
     def test_work_is_held_against_the_users_own_break_even(self):
         """From which utilisation self-hosting pays is the user's number; nothing is said without one."""

@@ -21,10 +21,10 @@ class PoolLoad:
 
 @dataclass(frozen=True)
 class Before:
-    """The period before, of the same length: idle minutes of declared cards, and minutes with a recorded state."""
+    """The period before, of the same length: idle minutes of cards, and the share of the time that was looked at."""
 
     idle: int
-    recorded: int
+    looked: float
 
 
 @dataclass(frozen=True)

@@ -17,7 +17,7 @@ from sre.idle.ledger import Ledger
 from sre.idle.loads import Before, Context
 from sre.idle.observed import Held
 from sre.idle.prices import Prices
-from sre.idle.states import BUSY, IDLE, PER_HOUR, STATES, UNDERUSED, Tally, hours, idle_share
+from sre.idle.states import BUSY, IDLE, PER_HOUR, STATES, UNDERUSED, WHOLE, Tally, hours, idle_share
 from sre.idle.windows import Calendar, Window
 
 PLATFORM = "platform"
@@ -113,10 +113,11 @@ class Report:
     @property
     def idle_before(self) -> Fraction | None:
         """Idle share in the period before, by the same count; None where less than nine tenths of it was recorded."""
-        due = sum(self.total.parts) // 840
-        if not self.before or self.before.recorded < 0.9 * due:
+        if not self.before or self.before.looked < 0.9:
             return None
-        return Fraction(self.before.idle, due or 1)
+        # Recorded idle time is compared: what nobody sees, and what is kept, is taken to have been the same.
+        same = self.evidence.get("declared", 0) - self.reasons.get("min_replicas", 0)
+        return Fraction(max(0, self.before.idle + same), sum(self.total.parts) // WHOLE or 1)
 
 
 def make_report(
