@@ -47,9 +47,9 @@ render: machine .venv/installed ## pictures of the dashboards (RENDER: a program
 machine: ## promtool, amtool and what a virtual environment needs, as Debian packages
 	@.ci/machine
 
-# The API client is tried against a second implementation as well.
+# The API client is tried against a second implementation as well, and the idle report is opened in a browser.
 test-machine:
-	@.ci/machine victoria-metrics
+	@.ci/machine victoria-metrics chromium
 
 clean: ## remove everything that was made here
 	rm -rf .venv out dist build .mypy_cache .ruff_cache .pytest_cache .hypothesis

@@ -430,7 +430,7 @@ def test_a_real_server_compares_with_what_was_frozen(start_program, fetch, until
         asked.write(request([series(labels, points)]))
     for artefact in render_rules(plan("chat")):
         group = Path(artefact.path).name
-        if group.startswith(("llm-engine", "llm-baseline", "llm-fleet")):
+        if group.startswith(("llm-engine", "llm-seldom", "llm-baseline", "llm-fleet")):
             text = re.sub(r"interval: \w+", "interval: 1s", artefact.text)
             (rules / group).write_text(text)
     fetch(f"{url}/-/reload", b"")

@@ -27,7 +27,7 @@ Lines = Sequence[tuple[str, Sequence[float | None]]]
 ALERT = "LLMOutputLengthShift"
 POOL = "traced"
 FIRING = f'ALERTS{{alertname="{ALERT}",alertstate="firing"}}'
-_ORDER = (GROUP, "llm-baseline", "llm-fleet", "llm-usage", "llm-engine")
+_ORDER = (GROUP, "llm-baseline", "llm-fleet", "llm-usage", "llm-seldom", "llm-engine")
 
 
 def make() -> Plan:
