@@ -2,6 +2,7 @@
 
 import os
 import shutil
+import signal
 import subprocess
 import tempfile
 import threading
@@ -86,9 +87,11 @@ class Program:
         )
 
     def stop(self) -> None:
-        """End it at once: what it has written is not kept."""
+        """End it at once, and whatever it has started: what they have written is not kept."""
         self.stopped = True
-        self.process.kill()
+        # The number of one that has been waited for may be somebody else's by now.
+        if self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
         self.process.wait()
 
 
