@@ -12,7 +12,7 @@ from click.testing import CliRunner
 from hypothesis import given
 from hypothesis import strategies as st
 
-from sre.cli.breakeven import breakeven
+from sre.cli import main
 from sre.finance.breakeven.comparison import Own, against, blend, break_even, own
 from sre.finance.breakeven.picture import draw
 from sre.finance.breakeven.prices import Prices, load
@@ -62,7 +62,7 @@ def run(tmp_path):
         (tmp_path / "costs.yaml").write_text(costs)
         (tmp_path / "prices.yaml").write_text(prices)
         files = ("--costs", str(tmp_path / "costs.yaml"), "--prices", str(tmp_path / "prices.yaml"))
-        return CliRunner().invoke(breakeven, [*files, "--month", "2026-10", *options])
+        return CliRunner().invoke(main, ["breakeven", *files, "--month", "2026-10", *options])
 
     return call
 
