@@ -1,6 +1,7 @@
 """One's own cards against an API: the arithmetic, its inputs, and what is said of them."""
 
 import json
+import os
 from decimal import Decimal
 from fractions import Fraction
 from itertools import pairwise
@@ -162,6 +163,17 @@ class TestCommand:
         assert told["apis"][0]["per_million"] == "5.070093"
         assert told["apis"][0]["break_even_tokens"] == "765114101"
         assert told["apis"][0]["break_even_requests"] == "715060"
+
+    def test_a_pipe_is_written_to_and_not_replaced(self, run, tmp_path):
+        """`--json /dev/stdout` leaves the device what it is."""
+        os.mkfifo(tmp_path / "pipe")
+        told = os.open(tmp_path / "pipe", os.O_RDWR | os.O_NONBLOCK)
+        try:
+            assert run("--json", str(tmp_path / "pipe")).exit_code == 0
+            assert json.loads(os.read(told, 65536))["currency"] == "EUR"
+        finally:
+            os.close(told)
+        assert (tmp_path / "pipe").is_fifo()
 
     def test_no_rule_of_thumb_is_right_for_everybody(self, run):
         """What is said elsewhere stands beside one's own figure."""

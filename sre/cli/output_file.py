@@ -17,12 +17,16 @@ def write_file(path: Path | None, text: str) -> None:
     """Nothing where no file was asked for. Raises ``Refused`` where it cannot be written."""
     if not path:
         return
-    part = path.with_name(f".{path.name}.{os.getpid()}")
+    # A pipe or /dev/stdout is written to, not replaced.
+    whole = path.is_file() or not path.exists()
+    part = path.with_name(f".{path.name}.{os.getpid()}") if whole else path
     try:
-        part.write_text(text, encoding="utf-8")
-        part.replace(path)
+        part.write_text(text, encoding="utf-8", newline="")
+        if whole:
+            part.replace(path)
     except OSError as error:
         what, why = f"cannot be written: {error.strerror}", "the result would not be read there"
         raise Refused([Finding(str(path), what, why, "free space there, or name another file")]) from None
     finally:
-        part.unlink(missing_ok=True)
+        if whole:
+            part.unlink(missing_ok=True)
