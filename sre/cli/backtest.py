@@ -14,7 +14,7 @@ import click
 from sre.cli.budget import pages_per_week
 from sre.cli.inputs import read_inputs
 from sre.cli.output_file import check_file, write_file
-from sre.cli.period import stretch
+from sre.cli.period import period_options, stretch
 from sre.cli.report import FOUND, exits, report
 from sre.cli.server import connect, server_options
 from sre.compile.plan import Plan
@@ -33,16 +33,7 @@ if TYPE_CHECKING:
 @click.option(
     "--prometheus", "url", metavar="URL", required=True, help="A Prometheus API, with its path prefix."
 )
-@click.option(
-    "--since",
-    metavar="TIME",
-    default="7d",
-    show_default=True,
-    help="Where the period begins: a duration back from its end, or a local date or time.",
-)
-@click.option(
-    "--until", metavar="TIME", help="Where it ends: a duration back from now, or a local date or time."
-)
+@period_options
 @click.option("--budget", metavar="N/week", help="Pages that are put up with; more of them exit 1.")
 @click.option("--sweep", metavar="ALERT", help="This alert alone, at thresholds from half to twice its own.")
 @click.option(

@@ -12,7 +12,8 @@ from typing import TYPE_CHECKING
 import click
 
 from sre.cli.inputs import Inputs, read_inputs
-from sre.cli.period import stretch
+from sre.cli.output_file import write_file
+from sre.cli.period import period_options, stretch
 from sre.cli.progress import progress
 from sre.cli.report import FOUND, exits, report
 from sre.cli.server import connect, server_options
@@ -35,16 +36,7 @@ FORMATS = ("text", "html", "csv", "json", "markdown")
 @click.option(
     "--prometheus", "url", metavar="URL", required=True, help="A Prometheus API, with its path prefix."
 )
-@click.option(
-    "--since",
-    metavar="TIME",
-    default="7d",
-    show_default=True,
-    help="Where the period begins: a duration back from its end, or a local date or time.",
-)
-@click.option(
-    "--until", metavar="TIME", help="Where it ends: a duration back from now, or a local date or time."
-)
+@period_options
 @click.option(
     "--costs", type=click.Path(path_type=Path), help="Finance's cost file: without it, hours alone."
 )
@@ -178,13 +170,7 @@ def _say(told: "Told", form: str, into: Path | None, url: str) -> None:
     text = _written(told, form, url)
     if into is None:
         click.echo(text, nl=not text.endswith("\n"))
-        return
-    try:
-        into.write_text(text, encoding="utf-8", newline="")
-    except OSError as error:
-        raise Refused(
-            [Finding("--output", f"{into} cannot be written: {error.strerror}", "", "name another file")]
-        ) from None
+    write_file(into, text)
 
 
 def _written(told: "Told", form: str, url: str) -> str:

@@ -1,11 +1,30 @@
 """A stretch of the past as a command line says it: a duration, or a local date or time."""
 
+from collections.abc import Callable
 from datetime import datetime, timedelta, tzinfo
+from typing import TypeVar
+
+import click
 
 from sre.findings import Finding, Refused
 from sre.units import parse_duration
 
+F = TypeVar("F", bound=Callable[..., object])
+
+_OPTIONS = (
+    click.option("--since", metavar="TIME", default="7d", show_default=True,
+                 help="Where the period begins: a duration back from its end, or a local date or time."),
+    click.option("--until", metavar="TIME",
+                 help="Where it ends: a duration back from now, or a local date or time."),
+)  # fmt: skip
 _WRITE = "write a duration back from the end like 7d, or a local date or time like 2026-11-14T08:00"
+
+
+def period_options(command: F) -> F:
+    """Add ``since`` and ``until`` to a command."""
+    for option in reversed(_OPTIONS):
+        command = option(command)
+    return command
 
 
 def moment(option: str, text: str, before: datetime, zone: tzinfo) -> datetime:

@@ -3,34 +3,24 @@
 Nothing in it has a default that decides the answer: a price, a volume or a speed that nobody wrote is an error.
 """
 
-from datetime import date
 from decimal import Decimal
 from pathlib import Path
 from typing import Annotated, Literal
 
-from pydantic import BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
 
-from sre.explain import explain, objection
-from sre.finance.bill import TOKEN_CLASSES
-from sre.finance.costs.model import TokenClass
-from sre.finance.costs.values import CurrencyCode, Day, Price
+from sre.explain import explain
+from sre.finance.costs.model import ClassName
+from sre.finance.costs.values import CurrencyCode, Price
 from sre.findings import Finding, Refused
+from sre.fleet.hours import Day
 from sre.fleet.values import Name, Text
-from sre.source import Source, read, show, suggest
+from sre.source import Source, read, show
 
 MILLION = 1_000_000
 
 
-def _token_class(name: object) -> object:
-    if isinstance(name, str) and name not in TOKEN_CLASSES:
-        raise objection(
-            "unknown key", suggest(name, TOKEN_CLASSES), "token classes are disjoint and have one spelling"
-        )
-    return name
-
-
 _Counted = Annotated[int, Field(strict=True, ge=0, le=10**15)]
-_Class = Annotated[TokenClass, BeforeValidator(_token_class)]
 
 
 class _Part(BaseModel):
@@ -51,7 +41,7 @@ class Api(_Part):
     """What one API asks for."""
 
     name: Name = Field(description="what it is called in the answer", examples=["gpt-4o"])
-    per_million: dict[_Class, Price] = Field(
+    per_million: dict[ClassName, Price] = Field(
         min_length=1,
         description="price of a million tokens of each class",
         examples=[{"uncached_input": "2.50", "cached_input": "1.25", "output": "10.00"}],
@@ -83,7 +73,7 @@ class Prices(_Part):
     )
     exchange: Exchange | None = Field(None, description="needed where the cost file has another currency")
     apis: tuple[Api, ...] = Field(min_length=1, description="the APIs that are compared")
-    workload: dict[_Class, _Counted] = Field(
+    workload: dict[ClassName, _Counted] = Field(
         min_length=1,
         description="tokens of a month by class: what is asked for, and in which mix",
         examples=[{"uncached_input": 85_000_000, "output": 22_000_000}],
@@ -140,7 +130,7 @@ def _check(prices: Prices, home: str, source: Source) -> list[Finding]:
                 "leave it out",
             )
         )
-    if prices.capacity.of == "output" and not _replies(prices):
+    if prices.capacity.of == "output" and not replies(prices):
         found.append(
             source.finding(
                 ("capacity", "of"),
@@ -169,15 +159,6 @@ def _check(prices: Prices, home: str, source: Source) -> list[Finding]:
     return found
 
 
-def _replies(prices: Prices) -> int:
-    return sum(prices.workload.get(name, 0) for name in ("output", "reasoning"))
-
-
 def replies(prices: Prices) -> int:
     """Tokens of replies in the workload: what ``capacity: {of: output}`` counts."""
-    return _replies(prices)
-
-
-def dated(day: date) -> str:
-    """As it is shown."""
-    return day.isoformat()
+    return sum(prices.workload.get(name, 0) for name in ("output", "reasoning"))

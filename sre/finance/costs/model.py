@@ -42,6 +42,10 @@ def _token_class(name: object) -> object:
     return name
 
 
+ClassName = Annotated[TokenClass, BeforeValidator(_token_class)]
+"""A token class as the key of a mapping that a person writes."""
+
+
 def _listed(value: object) -> object:
     """One invoice may stand there without a list around it."""
     return (value,) if isinstance(value, dict | InvoiceTerms) else value
@@ -88,7 +92,7 @@ class Costs(Part):
         examples=[{"id": "INV-2026-10", "issuer": "Example Cloud GmbH"}],
         json_schema_extra=_one_or_many,
     )  # fmt: skip
-    rate_card: dict[Name, dict[Annotated[TokenClass, BeforeValidator(_token_class)], Price]] = Field(
+    rate_card: dict[Name, dict[ClassName, Price]] = Field(
         default_factory=_all_alike,
         description="weights of the disjoint token classes, by model or `default`",
         examples=[{"default": {"uncached_input": "1", "output": "4"}}],

@@ -6,7 +6,8 @@ from typing import Literal
 
 from pydantic import BaseModel, ConfigDict, Field
 
-from sre.finance.costs.values import Amount, CurrencyCode, Day, MonthName, Price, Pue, Share
+from sre.finance.costs.values import Amount, CurrencyCode, MonthName, Price, Pue, Share
+from sre.fleet.hours import Day
 from sre.fleet.values import Count, Name, Text, Whole
 
 

@@ -1,7 +1,6 @@
 """The kinds of value that a cost file holds: money as text, days, months, currencies, each with its words."""
 
 from collections.abc import Callable
-from datetime import date
 from decimal import Decimal
 from typing import Annotated
 
@@ -56,15 +55,6 @@ def _pue(value: object) -> object:
     return number
 
 
-def _day(value: object) -> object:
-    if isinstance(value, str):
-        try:
-            return date.fromisoformat(value)
-        except ValueError:
-            raise objection(f"{show(value)} is not a date", "write year, month and day: 2026-12-25") from None
-    return value
-
-
 def _month(value: object) -> object:
     if isinstance(value, str):
         try:
@@ -101,7 +91,6 @@ Price = Annotated[Decimal, *_as_text(_at_least_zero, _PATTERN.replace("-?", ""))
 Share = Annotated[Decimal, *_as_text(_share, r"^(0(\.[0-9]{1,12})?|1(\.0{1,12})?)$")]
 """A share from 0 to 1, as text."""
 Pue = Annotated[Decimal, *_as_text(_pue, r"^[1-5](\.[0-9]{1,12})?$")]
-Day = Annotated[date, BeforeValidator(_day)]
 MonthName = Annotated[
     str, BeforeValidator(_month), WithJsonSchema({"type": "string", "pattern": "^2[0-9]{3}-(0[1-9]|1[0-2])$"})
 ]
