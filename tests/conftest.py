@@ -28,6 +28,11 @@ settings.load_profile("steady")
 _PATIENCE = 30.0
 
 
+def pytest_make_parametrize_id(val: object) -> str | None:
+    """Bytes are never a test's name: gzip writes the time into them, and two workers would collect two tests."""
+    return f"{len(val)}-bytes" if isinstance(val, bytes) else None
+
+
 class Scraped(TypedDict, total=False):
     """One scrape target: its exposition text, and the labels that service discovery would give it."""
 
