@@ -126,6 +126,7 @@ class TestKnownHours:
             "minutes": 46.0,
             "flaps": 1,
             "pages_per_week": round(2 * 7 * 86_400_000 / covered, 2),
+            "uninhibited_per_week": round(2 * 7 * 86_400_000 / covered, 2),
         }
         assert row(rows, "LLMQueueDepthHigh", "extract-8b")["firings"] == 0
         assert row(rows, "Watchdog", None)["minutes"] == covered / MINUTE

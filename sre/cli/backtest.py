@@ -56,6 +56,9 @@ def backtest(
 ) -> None:  # fmt: skip
     """Evaluate the alerts of FLEET over a server's history, as that server would have evaluated them.
 
+    Pages are those that Alertmanager would have sent with the compiled inhibition, each as one; beside them stands how
+    many there were without it. Silences and repetitions are not known here.
+
     Needs a `prometheus` program here, which evaluates beside the server that is asked; nothing is written there.
     Exit 1 where there are more pages than the budget allows.
     """
@@ -77,7 +80,7 @@ def backtest(
             plan,
             server,
             asked.period,
-            asked.alerts,
+            asked.evaluated,
             sweep=asked.sweep,
             tell=lambda done, of: watch(done, of, "rules"),
         )
@@ -89,9 +92,13 @@ def backtest(
 
 @dataclass(frozen=True)
 class _Asked:
-    """What the command line asks for; ``limit`` in pages per week."""
+    """What the command line asks for; ``limit`` in pages per week.
+
+    ``alerts`` are shown; ``evaluated`` is as well what may keep their pages back.
+    """
 
     alerts: Sequence[str]
+    evaluated: Sequence[str]
     period: "Period"
     sweep: "Sweep | None"
     limit: float | None
@@ -99,15 +106,18 @@ class _Asked:
 
 def _asked(plan: Plan, since: str, until: str | None, budget: str | None, sweep: str | None) -> _Asked:
     """Everything that can be wrong with it is told before a server is asked. Raises ``Refused``."""
+    from sre.checks.backtest.inhibition import Inhibition
     from sre.checks.backtest.recordings import Period
     from sre.checks.backtest.sweep import make_sweep
 
     alerts = _chosen(plan, sweep)
+    causes = Inhibition.of(plan).causes(plan, sweep) if sweep else ()
     # What is evaluated right now may not have been written yet.
     latest = datetime.fromtimestamp(time.time() - float(plan.fleet.evaluation_interval), UTC)
     moments = stretch(since, until, latest, plan.fleet.zone)
     return _Asked(
         alerts,
+        [*alerts, *sorted(causes)],
         Period(*(round(moment.timestamp() * 1000) for moment in moments)),
         make_sweep(plan, sweep) if sweep else None,
         pages_per_week(budget) if budget else None,

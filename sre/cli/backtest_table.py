@@ -1,6 +1,6 @@
 """What `sre backtest` shows: a table of alerts and pools, or of one alert's thresholds with bars beside them."""
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime, tzinfo
 
@@ -16,7 +16,7 @@ from sre.cli.report import plain
 from sre.compile.text import format_value
 
 _BAR = 16
-_COUNTED = ("firings", "minutes", "flaps", "pages/week")
+_COUNTED = ("firings", "minutes", "flaps", "pages/week", "uninhibited")
 
 
 @dataclass(frozen=True)
@@ -48,7 +48,7 @@ def show(told: Told, rows: Sequence[Row], console: Console | None = None) -> Non
     fired = [row for row in rows if row.firings]
     if fired:
         table = _table("alert", "pool")
-        for row in sorted(fired, key=lambda row: (-row.pages_per_week, -row.firings)):
+        for row in sorted(fired, key=lambda r: (-r.pages_per_week, -r.uninhibited_per_week, -r.firings)):
             table.add_row(row.alert, plain(row.pool or "-"), *_numbers(row))
         console.print(table)
     silent = dict.fromkeys(row.alert for row in rows if row.alert not in {one.alert for one in fired})
@@ -99,9 +99,12 @@ def _head(told: Told) -> Text:
     return Text(f"{told.period} at {plain(told.url)}, over {told.source}", "bold")
 
 
-def _verdict(told: Told, rows: Iterable[Row]) -> Text:
+def _verdict(told: Told, rows: Sequence[Row]) -> Text:
     total = sum(row.pages_per_week for row in rows)
-    said = f"{total:g} pages per week; a flap is a firing within {FLAP_MINUTES} minutes of the last one's end"
+    alone = sum(row.uninhibited_per_week for row in rows)
+    kept = f", {alone:g} if none kept another back" if alone != total else ""
+    flap = f"a flap is a firing within {FLAP_MINUTES} minutes of the last one's end"
+    said = f"{total:g} pages per week{kept}; {flap}"
     if told.budget is None:
         return Text(said)
     over = total > told.budget
@@ -120,4 +123,5 @@ def _table(*names: str) -> Table:
 
 
 def _numbers(row: Row) -> tuple[str, ...]:
-    return str(row.firings), f"{row.minutes:g}", str(row.flaps), f"{row.pages_per_week:g}"
+    told = f"{row.pages_per_week:g}", f"{row.uninhibited_per_week:g}"
+    return str(row.firings), f"{row.minutes:g}", str(row.flaps), *told

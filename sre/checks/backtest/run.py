@@ -45,8 +45,9 @@ def replay(
     """
     moving = frozenset({sweep.series}) if sweep else frozenset[str]()
     found = recordings.find(plan, server, period, raw=raw, moving=moving)
-    rules = needed(placed_rules(plan), alerts, found.names)
-    steps = ordered((*rules, *(sweep.vary(rules) if sweep else ())))
+    every = placed_rules(plan)
+    varied = sweep.vary(needed(every, [sweep.alert], found.names)) if sweep else ()
+    steps = ordered((*needed(every, alerts, found.names), *varied))
     lead = max((step.lead for step in steps), default=0)
     covered = found.cover(server, period.start - lead, period.end)
     with scratch() as own:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from sre.checks.backtest.evaluation import Course
+from sre.checks.backtest.inhibition import Alertmanager, Firing, Inhibition
 from sre.checks.backtest.run import Replay
 from sre.checks.backtest.states import Span
 from sre.compile.coverage import State
@@ -26,6 +27,8 @@ class Row:
     ``firings`` counts its alerts (each replica's or card's own) that fired in the period, ``minutes`` are those
     in which at least one of them did, and ``flaps`` the firings that came back within ``FLAP_MINUTES``. One page
     is what Alertmanager sends as one: all alerts of that name and pool with severity `page` that fire together.
+    ``pages_per_week`` are those that it sends, ``uninhibited_per_week`` those that it would send if none kept
+    another back.
     """
 
     alert: str
@@ -34,24 +37,26 @@ class Row:
     minutes: float
     flaps: int
     pages_per_week: float
+    uninhibited_per_week: float
 
 
 def tally(plan: Plan, alerts: Collection[str], replay: Replay, mark: str = "") -> tuple[Row, ...]:
     """A row for each alert and pool where it sees, and wherever else it fired; in the catalogue's order.
 
-    ``mark`` picks one variant of a sweep.
+    ``mark`` picks one variant of a sweep; what may keep its pages back is as it is.
     """
+    heard = [one for one in replay.courses if one.mark == (mark if one.rule.alert in alerts else "")]
+    manager = Alertmanager(Inhibition.of(plan), heard)
     courses = defaultdict[tuple[str, str | None], list[Course]](list)
-    for course in replay.courses:
-        if course.mark == mark:
-            courses[course.rule.alert, course.labels.get("pool") or None].append(course)
+    for course in heard:
+        courses[course.rule.alert, course.labels.get("pool") or None].append(course)
     rows = list[Row]()
     for planned in plan.alerts:
         name = planned.alert.name
         if name in alerts:
             pools = dict.fromkeys(_pools(plan, name))
             pools |= dict.fromkeys(pool for alert, pool in courses if alert == name)
-            rows += [_row(name, pool, courses.get((name, pool), []), replay) for pool in pools]
+            rows += [_row(name, pool, courses.get((name, pool), []), replay, manager) for pool in pools]
     return tuple(rows)
 
 
@@ -63,7 +68,7 @@ def _pools(plan: Plan, name: str) -> Iterator[str | None]:
         yield from (pool for pool, word in planned.pools.items() if word == State.LIVE.word)
 
 
-def _row(name: str, pool: str | None, courses: list[Course], replay: Replay) -> Row:
+def _row(name: str, pool: str | None, courses: list[Course], replay: Replay, manager: Alertmanager) -> Row:
     fired = [(course, _firings(course, replay)) for course in courses]
     moments = {
         at
@@ -74,17 +79,22 @@ def _row(name: str, pool: str | None, courses: list[Course], replay: Replay) -> 
     }
     interval = courses[0].interval if courses else 0
     pages = _pages(
-        (span, c.interval) for c, firings in fired if c.rule.labels["severity"] == "page" for span in firings
+        Firing(c, span) for c, firings in fired if c.rule.labels["severity"] == "page" for span in firings
     )
-    covered = len(replay.covered.seen) * replay.covered.interval
     return Row(
         name,
         pool,
         sum(len(firings) for _, firings in fired),
         round(len(moments) * interval / 60_000, 2),
         sum(_flaps(firings, course.interval) for course, firings in fired),
-        round(pages * WEEK / covered, 2) if covered else 0.0,
+        _per_week(sum(map(manager.tells, pages)), replay),
+        _per_week(len(pages), replay),
     )
+
+
+def _per_week(count: int, replay: Replay) -> float:
+    covered = len(replay.covered.seen) * replay.covered.interval
+    return round(count * WEEK / covered, 2) if covered else 0.0
 
 
 def _firings(course: Course, replay: Replay) -> list[Span]:
@@ -104,10 +114,12 @@ def _flaps(firings: list[Span], interval: int) -> int:
     )
 
 
-def _pages(spans: Iterable[tuple[Span, int]]) -> int:
-    """Times at which one began to fire while no other of them did."""
-    pages, until = 0, -1
-    for span, interval in sorted(spans, key=lambda one: one[0].first):
-        pages += span.first > until
-        until = max(until, span.last + interval)
+def _pages(firings: Iterable[Firing]) -> list[list[Firing]]:
+    """What fires together: one begins where one begins to fire while no other of them does."""
+    pages, until = list[list[Firing]](), -1
+    for one in sorted(firings, key=lambda one: one.span.first):
+        if one.span.first > until:
+            pages.append([])
+        pages[-1].append(one)
+        until = max(until, one.end)
     return pages
