@@ -188,8 +188,9 @@ def working_in(folder):
 
 
 class TestEnding:
-    def test_a_run_that_is_ended_leaves_nothing_behind(self, prometheus, tmp_path, until):
-        """Its server, its folder and its rows are gone when a signal ends it."""
+    @pytest.fixture
+    def running(self, prometheus, tmp_path, until):
+        """A run in the middle: the process, the processes of its own server, and what has to be gone afterwards."""
         fleet, into, own = tmp_path / "fleet.yaml", tmp_path / "rows.json", tmp_path / "own"
         own.mkdir()
         fleet.write_text(yaml.safe_dump(FLEET))
@@ -204,20 +205,34 @@ class TestEnding:
             "--json",
             into,
         ]
-        running = subprocess.Popen(
-            list(map(str, command)), env={**os.environ, "TMPDIR": str(own)}, stderr=subprocess.PIPE
+        process = subprocess.Popen(
+            list(map(str, command)), env={**os.environ, "TMPDIR": str(own)}, stderr=subprocess.PIPE, text=True
         )
         until(lambda: list(own.glob("*/data/wal/*")), "a server of its own")
         (folder,) = own.iterdir()
         servers = working_in(folder)
-        running.send_signal(signal.SIGTERM)
-        _, said = running.communicate(timeout=30)
-        assert running.returncode == 128 + signal.SIGTERM
-        assert b"ended by SIGTERM" in said
         assert servers
+        yield process, [int(server.name) for server in servers]
         assert not working_in(folder)
         assert not list(own.iterdir())
         assert not into.exists()
+
+    def test_a_run_that_is_ended_leaves_nothing_behind(self, running):
+        """Its server, its folder and its rows are gone when a signal ends it."""
+        process, _ = running
+        process.send_signal(signal.SIGTERM)
+        _, said = process.communicate(timeout=30)
+        assert process.returncode == 128 + signal.SIGTERM
+        assert "ended by SIGTERM" in said
+
+    def test_a_server_of_its_own_that_dies_is_told_as_its_own(self, running):
+        """Nobody looks for a mistake in the address of the fleet's server, which is well."""
+        process, (server,) = running
+        os.kill(server, signal.SIGKILL)
+        _, said = process.communicate(timeout=60)
+        assert process.returncode == 3
+        assert "prometheus: error: it was killed by signal 9 in the middle of the run" in said
+        assert "--prometheus" not in said
 
 
 class TestSweep:

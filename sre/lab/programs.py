@@ -28,6 +28,8 @@ _PATIENCE = 60.0
 _THRIFT = {"GOGC": "400"}
 _LAST = 10
 """Lines of a log that are shown where a program died."""
+_LAST_WORDS = 0.5
+"""Seconds in which a program that has hung up is seen to have ended."""
 
 
 def find(*wanted: str, path: str | None = None) -> dict[str, str]:
@@ -99,7 +101,10 @@ class Program:
 def running(
     name: str, arguments: Sequence[str], where: Path, ready: Callable[[], bool], patience: float = _PATIENCE
 ) -> Iterator[Program]:
-    """The program runs in the folder ``where`` until the block ends; the block begins once it is ready."""
+    """The program runs in the folder ``where`` until the block ends; the block begins once it is ready.
+
+    Where the block finds a server that does not answer because this program has died, it is told how that died.
+    """
     log, started = where / f"{name}.log", list[Program]()
 
     def start() -> None:
@@ -123,6 +128,12 @@ def running(
         birth.join()
         _wait(started[0], ready, patience)
         yield started[0]
+    except Unreachable:
+        # A program that dies hangs up first: its own end says more than the broken connection.
+        time.sleep(_LAST_WORDS)
+        for program in started:
+            program.check()
+        raise
     finally:
         birth.join()
         for program in started:

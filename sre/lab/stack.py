@@ -20,8 +20,6 @@ from sre.units import format_duration
 _LOOKBACK, _RESEND = 300, 60
 """Seconds: Prometheus' own defaults of how long a sample is good, and after which an alert is sent again."""
 _POLL = 0.1
-_LAST_WORDS = 0.5
-"""Seconds in which a program that has hung up is seen to have ended."""
 
 
 @dataclass(frozen=True)
@@ -76,8 +74,7 @@ def stack(
 ) -> Iterator[Stack]:
     """Both programs run until the block ends; nothing is scraped and no rule is loaded yet.
 
-    ``ports``: Prometheus' and Alertmanager's; 0 is any free one. Raises ``Refused`` where one cannot be had. Where the
-    block finds a server that does not answer because its program has died, it is told how that died.
+    ``ports``: Prometheus' and Alertmanager's; 0 is any free one. Raises ``Refused`` where one cannot be had.
     """
     port, alerts = map(usable_port, ports)
     (where / "alertmanager.yml").write_text(routes, encoding="utf-8")
@@ -94,14 +91,7 @@ def stack(
         prometheus = started.enter_context(
             running("prometheus", _prometheus(files["prometheus"], port, pace), where, lambda: _ready(server))
         )
-        found = Stack(where, server, (prometheus, manager), f"http://{HOST}:{alerts}")
-        try:
-            yield found
-        except Unreachable:
-            # A program that dies hangs up first: its own end says more than the broken connection.
-            time.sleep(_LAST_WORDS)
-            found.check()
-            raise
+        yield Stack(where, server, (prometheus, manager), f"http://{HOST}:{alerts}")
 
 
 def _ready(server: Server) -> bool:
