@@ -5,8 +5,10 @@ import signal
 import socket
 import subprocess
 import sys
+from itertools import groupby
+from operator import attrgetter
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import pytest
 import yaml
@@ -73,6 +75,41 @@ def sample(text: str, name: str, **labels: str) -> float:
     return value
 
 
+class Shape(NamedTuple):
+    """What a sample's name looks like on a page: its type, all labels that are seen, and bounds of buckets."""
+
+    kind: str
+    labels: frozenset[str]
+    bounds: list[float]
+
+
+def shapes(text: str) -> dict[str, Shape]:
+    """By the name of the samples."""
+    found = dict[str, Shape]()
+    for family in text_string_to_metric_families(text):
+        for name, samples in groupby(family.samples, key=attrgetter("name")):
+            labels = [one.labels for one in samples]
+            bounds = sorted({float(one["le"]) for one in labels if "le" in one})
+            found[name] = Shape(family.type, frozenset().union(*labels), bounds)
+    return found
+
+
+def bare(release: str = "0.32.0", gpu_exporter: str = '{kind: dcgm, version: "4.8.2"}') -> World:
+    """One pool of one replica with a card, of which a fleet file says no more than it must."""
+    return world(f"""
+version: 1
+name: bare
+gpu_exporter: {gpu_exporter}
+pools:
+  - {{name: chat, engine: {{kind: vllm, version: "{release}"}}, gpus: {{type: h100, per_replica: 1, replicas: 1}}}}
+""")
+
+
+BARE = "/replica/chat/0/metrics"
+OPT_IN = {
+    "DCGM_EXP_XID_ERRORS_COUNT", "DCGM_FI_DEV_CLOCKS_EVENT_REASONS", "DCGM_FI_DEV_ECC_DBE_VOL_TOTAL",
+    "DCGM_FI_DEV_GPU_TEMP_LIMIT", "DCGM_FI_DEV_ROW_REMAP_PENDING",
+}  # fmt: skip
 REPLICA, NODE = "/replica/chat-s-a/0/metrics", "/node/chat-s-a/0/metrics"
 
 
@@ -124,6 +161,49 @@ class TestPages:
             assert "error while linting" not in said
             assert "parsing" not in said
             assert done.returncode in (0, 3)
+
+    @pytest.mark.parametrize("release", ["0.10.2", "0.32.0", "0.33.0"])
+    def test_an_engines_page_looks_like_one_that_was_captured(self, release: str, captures: Path) -> None:
+        """Names, types, labels and buckets are those of the release; what is not on a page is not made up."""
+        file = {"0.32.0": "vllm-0.32.0-cpu-overload.prom"}.get(release, f"engines/gen-vllm-{release}.prom")
+        ours, theirs = shapes(page(bare(release), BARE)), shapes((captures / file).read_text())
+        # Generated captures are of the engine's own registry: nothing of the process or the web server is in it.
+        around = {"process_start_time_seconds", "http_requests_total"} - theirs.keys()
+        assert ours.keys() - theirs.keys() == around
+        assert "gpu_memory_utilization" in ours["vllm:cache_config_info"].labels
+        for name in ours.keys() & theirs.keys() - {"vllm:cache_config_info"}:
+            assert (ours[name].kind, ours[name].labels) == (theirs[name].kind, theirs[name].labels), name
+            # 1-2-5 up to the longest reply of the model that was loaded.
+            shared = len(theirs[name].bounds) - 1 if name == "vllm:request_generation_tokens_bucket" else None
+            assert ours[name].bounds[:shared] == theirs[name].bounds[:shared], name
+
+    def test_a_queue_is_told_by_reason_too(self, tmp_path: Path) -> None:
+        """The parts of a queue come to the whole of it, as they do in an engine."""
+        fleet = world(faults="- {fault: overload, pool: plain, at: 5s}", folder=tmp_path)
+        fleet.step(5)
+        fleet.step(5)
+        text, queue = page(fleet, "/replica/plain/0/metrics"), "vllm:num_requests_waiting"
+        assert sample(text, queue) == sample(text, f"{queue}_by_reason", reason="capacity") > 0
+        assert sample(text, f"{queue}_by_reason", reason="deferred") == 0
+
+    @pytest.mark.parametrize(
+        ("exporter", "file"),
+        [
+            ("4.8.2, counters: image", "dcgm-4.8.2-k8s-h100.synthetic.prom"),
+            ("4.8.2, counters: chart", "dcgm-4.8.2-helm-chart-default.synthetic.prom"),
+            ("4.8.3, counters: image", "dcgm-4.8.3-k8s-h100-lowercase-hostname.synthetic.prom"),
+        ],
+    )
+    def test_an_exporters_page_looks_like_one_that_was_captured(
+        self, exporter: str, file: str, captures: Path
+    ) -> None:
+        """Beside its list stand only counters that one line switches on; labels say where a card sits."""
+        ours = shapes(page(bare(gpu_exporter=f"{{kind: dcgm, version: {exporter}}}"), "/node/chat/0/metrics"))
+        theirs = shapes((captures / "dcgm" / file).read_text())
+        assert {name.removesuffix("_total") for name in ours.keys() - theirs.keys()} == OPT_IN
+        for name in ours.keys() & theirs.keys():
+            assert ours[name].kind == theirs[name].kind, name
+            assert ours[name].labels == theirs[name].labels - {"err_msg"}, name
 
     def test_the_same_seed_shows_the_same_bytes(self) -> None:
         """What a page shows at a virtual time depends on fleet, faults and seed alone."""

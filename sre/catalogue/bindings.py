@@ -39,6 +39,10 @@ class MetricSource(Entry):
     image: Release | None = Field(None, description="release from which the exporter's image has it on")
     chart: Release | None = Field(None, description="release from which the Helm chart has it on")
     csv: str | None = Field(None, description="rest of the counters line that switches it on")
+    counter_until: Release | None = Field(
+        None,
+        description="first release whose own list calls it a gauge, after others that called it a counter",
+    )
     note: Note | None = Field(None, description="what a release changed about it")
 
 
@@ -61,7 +65,8 @@ class MemoryBudget(Entry):
 class Mark(Entry):
     """Something that tells which release is running, though no signal is read from it: a metric or a label.
 
-    ``list`` names the counter list that has the metric on by default, where the exporter ships several.
+    ``list`` names the counter list that has the metric on by default, where the exporter ships several. ``by``,
+    ``splits`` and ``ranked`` say what the metric looks like on a page.
     """
 
     metric: str = Field("", description="the metric that tells")
@@ -69,6 +74,15 @@ class Mark(Entry):
     since: Release = Field("0", description="first release that has it")
     until: Release | None = Field(None, description="first release without it")
     list: Literal["image", "chart"] | None = Field(None, description="the counter list that has it on")
+    by: dict[LabelName, tuple[Line, ...]] = Field(
+        default_factory=dict,
+        description="a label of the metric and its values",
+        examples=[{"reason": ["capacity", "deferred"]}],
+    )
+    splits: str = Field(
+        "", description="the signal that its series come to together; all of it stands in the first value"
+    )
+    ranked: bool = Field(True, description="false: it does not tell the engines of a replica apart")
 
 
 class Versions(Entry):

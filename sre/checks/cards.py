@@ -48,7 +48,7 @@ class Cards:
     def _list(self, exporter: GpuExporter) -> Iterator[Finding]:
         """A mark of one list that is missing, or there although another list is declared."""
         for mark in self.catalogue.gpus[exporter.kind].marks:
-            if not mark.list or at(exporter.version) < at(mark.since):
+            if not (mark.list and mark.metric) or at(exporter.version) < at(mark.since):
                 continue
             there = mark.metric in self.observation.exporter_names
             if (exporter.counters == mark.list and not there) or (

@@ -192,7 +192,7 @@ def _exporter(
 def _list(binding: Binding, observation: Observation, version: str) -> str:
     """The counter list that the marks speak for; where none does, the image's own."""
     for mark in binding.marks:
-        if mark.list and at(version) >= at(mark.since):
+        if mark.list and mark.metric and at(version) >= at(mark.since):
             other = "chart" if mark.list == "image" else "image"
             return mark.list if mark.metric in observation.exporter_names else other
     return "image"

@@ -43,7 +43,9 @@ def simulate(
 ) -> None:  # fmt: skip
     """Serve the /metrics of every engine replica and GPU exporter that FLEET declares, until it is interrupted.
 
-    Behind the pages stands a queueing model of each replica, and cards that follow its work.
+    Behind the pages stands a queueing model of each replica, and cards that follow its work. A page has the names,
+    labels, types and buckets of its release, of every metric that the catalogue knows: others of a real page are not
+    there, and GPU counters that one line of the exporter's list switches on are.
     """
     inputs = read_inputs(fleet, catalogue)
     # Imported late: a broken fleet file should be told at once.

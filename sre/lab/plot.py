@@ -49,7 +49,12 @@ class Plot(Site):
 
 @dataclass(frozen=True)
 class Inside(Plot):
-    """The same as the targets see it: what Prometheus puts on their series is not on their pages."""
+    """The same as the targets see it: what Prometheus puts on their series is not on their pages.
+
+    ``card_labels`` are those that the exporter's list of counters gives to every card.
+    """
+
+    card_labels: tuple[tuple[str, str], ...] = ()
 
     def replica(self, number: int) -> dict[str, str]:
         """A replica's page has no target labels."""
@@ -58,6 +63,12 @@ class Inside(Plot):
     def exporter(self, number: int) -> dict[str, str]:
         """Nor has an exporter's."""
         return {}
+
+    def card(self, place: Place) -> dict[str, str]:
+        """Where a card sits in its host."""
+        number = place.card or 0
+        seat = {"device": f"nvidia{number}", "pci_bus_id": f"00000000:{0x1A + number:02X}:00.0"}
+        return {**seat, **dict(self.card_labels)}
 
     def holder(self, number: int) -> dict[str, str]:
         """How a card's series say which pod holds the card."""

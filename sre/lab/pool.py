@@ -5,17 +5,19 @@ from functools import partial
 
 from sre.compile.plan import Plan
 from sre.compile.stand_in import StandIn
+from sre.compile.thresholds import budget
 from sre.fleet import Pool, file_name
 from sre.fleet.values import covers
 from sre.lab.plot import Inside, Plot
 from sre.simulate.batching import BLOCK
-from sre.simulate.card_metrics import CardMetrics
+from sre.simulate.card_metrics import DRIVER, CardMetrics
 from sre.simulate.course import Happening, courses
 from sre.simulate.engine_metrics import EngineMetrics
 from sre.simulate.pool import Shape
 from sre.simulate.queueing import QueueingReplica, Workload
 from sre.simulate.scrape import EnginePage, NodePage
 from sre.simulate.seat import Seat
+from sre.units import format_number
 
 Clock = Callable[[float], float]
 """A second of virtual time as an engine would print it: seconds since 1970."""
@@ -75,22 +77,24 @@ class Served:
 
     def _pages(self, plan: Plan, pool: Pool) -> tuple[EnginePage, NodePage | None]:
         catalogue, exporter = plan.catalogue, plan.fleet.gpu_exporter
-        binding, inside = catalogue.engines[pool.engine.kind], _inside(self.plot)
+        binding = catalogue.engines[pool.engine.kind]
         replica = self.seats[0].replica
         settings = {"block_size": str(BLOCK), "num_gpu_blocks": str(replica.batch.pace.blocks)}
-        if binding.memory_budget_label and pool.memory_budget:
-            settings[binding.memory_budget_label] = str(pool.memory_budget)
-        metrics = EngineMetrics(binding, pool.engine.version, inside)
+        if binding.memory_budget_label:
+            settings[binding.memory_budget_label] = format_number(budget(pool, binding))
+        metrics = EngineMetrics(binding, pool.engine.version, _inside(self.plot))
         engine = EnginePage(metrics, binding, catalogue.signals, replica.keys, settings)
         if not exporter or not self.cards:
             return engine, None
         cards = catalogue.gpus[exporter.kind]
-        listed = tuple(
-            mark.metric
+        listed = [
+            mark
             for mark in cards.marks
             if mark.list == exporter.counters and covers(mark.since, mark.until, exporter.version)
-        )
-        return engine, NodePage(CardMetrics(cards, exporter.version, inside), catalogue.signals, listed)
+        ]
+        site = _inside(self.plot, tuple((mark.label, DRIVER) for mark in listed if mark.label))
+        extra = tuple(mark.metric for mark in listed if mark.metric)
+        return engine, NodePage(CardMetrics(cards, exporter.version, site), catalogue.signals, extra)
 
 
 def _plot(plan: Plan, pool: Pool, first: int) -> Plot:
@@ -100,8 +104,8 @@ def _plot(plan: Plan, pool: Pool, first: int) -> Plot:
     return Plot(pool.name, pool.model, label, kind, honor, first=first, engine=engine)
 
 
-def _inside(plot: Plot) -> Inside:
+def _inside(plot: Plot, card_labels: tuple[tuple[str, str], ...] = ()) -> Inside:
     return Inside(
         plot.pool, plot.model, plot.pool_label, plot.identity, plot.honor_labels,
-        first=plot.first, engine=plot.engine,
+        first=plot.first, engine=plot.engine, card_labels=card_labels,
     )  # fmt: skip

@@ -14,6 +14,9 @@ from sre.simulate.story import Place, Stretch
 CARD_MIB = 81559
 """Memory of the simulated card: an H100 of 80 GB."""
 
+DRIVER = "580.105.08"
+"""Release of the simulated card's driver."""
+
 _MIB = 1 << 20
 _CODE_AS_LABEL = "4.0.0"
 """Before it, the last XID is the value of one series; since, each code is a series (dcgm-exporter PR 309)."""
@@ -57,12 +60,16 @@ class CardMetrics:
         self, place: Place, values: Mapping[Key, float], inputs: Mapping[str, float]
     ) -> Iterator[tuple[MetricSource, str, Key, float]]:
         """What the exporter prints of one card in one moment: metric, series, signal, and its factor to the metric."""
-        version = self._binding.versions.newest if inputs["upgraded"] else self._version
+        version = self.release(inputs)
         for key, value in values.items():
             for source, factor, copies in self._names(place, key, version, _shape(inputs)):
                 latched = {"err_code": f"{value:.0f}"} if _latched(source, version) else {}
                 for name, labels in copies:
                     yield source, series(source.metric, labels | latched) if latched else name, key, factor
+
+    def release(self, inputs: Mapping[str, float]) -> str:
+        """The release of the exporter that shows a card under these inputs."""
+        return self._binding.versions.newest if inputs["upgraded"] else self._version
 
     def _named(
         self, place: Place, key: Key, version: str, shape: tuple[bool, bool, bool]
@@ -119,15 +126,17 @@ class CardMetrics:
             m
             for m in marks
             if m not in self._binding.labels.get("host", ())
+            and not marks[m].list
             and covers(marks[m].since, marks[m].until, version)
         ]
         return {
             **self._site.exporter(place.replica),
             "gpu": index,
             "UUID": self._site.uuid(place),
+            **self._site.card(place),
             "modelName": "NVIDIA H100 80GB HBM3",
             **dict.fromkeys(hosts[:1], self._site.host(place.replica)),
-            **dict.fromkeys(driver, "580.105.08"),
+            **dict.fromkeys(driver, DRIVER),
         }
 
     def _switched_on(self, signal: str, version: str, mig: bool) -> tuple[MetricSource, ...]:

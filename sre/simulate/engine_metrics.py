@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from functools import cache
 
-from sre.catalogue.bindings import Binding, MetricSource
+from sre.catalogue.bindings import Binding, Mark, MetricSource
 from sre.fleet.values import covers, release
 from sre.simulate.engine import GAUGES, Engine
 from sre.simulate.replica import Key
@@ -40,13 +40,25 @@ class EngineMetrics:
         """Series of one signal of a replica, each with its twin that a leaked `pid` label makes."""
         return self._names(number, key, self._other if renamed else self._version)
 
-    def constants(self, renamed: bool, labels: dict[str, str]) -> Iterator[tuple[str, str, float]]:
-        """Metric, series and value of what tells who answers, at which release, with which settings (``labels``)."""
-        version, rank = self._other if renamed else self._version, self._rank()
-        yield self._binding.identify, series(self._binding.identify, {**rank, **labels}), 1.0
+    def constants(self, renamed: bool, labels: dict[str, str]) -> Iterator[tuple[str, str, float | str]]:
+        """Metric, series and value of what tells who answers, at which release, with which settings (``labels``).
+
+        Instead of a value stands the signal whose value it is.
+        """
+        version = self._other if renamed else self._version
+        yield self._binding.identify, series(self._binding.identify, {**self._rank(), **labels}), 1.0
         for mark in self._binding.marks:
             if mark.metric and covers(mark.since, mark.until, version):
-                yield mark.metric, series(mark.metric, rank), 0.0
+                yield from self._marked(mark)
+
+    def _marked(self, mark: Mark) -> Iterator[tuple[str, str, float | str]]:
+        rank = self._rank()
+        if not mark.ranked:
+            rank = {label: value for label, value in rank.items() if label == "model_name"}
+        parts = [(label, value) for label, values in mark.by.items() for value in values]
+        for number, part in enumerate(parts or [None]):
+            labels = rank | dict([part] if part else [])
+            yield mark.metric, series(mark.metric, labels), mark.splits if mark.splits and not number else 0.0
 
     def _series(
         self, number: int, signals: dict[Key, Samples], version: str, stretches: tuple[Stretch, ...]

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from sre.catalogue.bindings import Binding, MetricSource
 from sre.catalogue.model import Signal
+from sre.fleet.values import covers
 from sre.simulate.card_metrics import CardMetrics
 from sre.simulate.engine import GAUGES
 from sre.simulate.engine_metrics import EngineMetrics, split
@@ -96,17 +97,15 @@ class EnginePage:
         told, values = {line.family for line in lines}, list[float]()
         for metric, name, value in self._metrics.constants(renamed, self._settings):
             family, kind = _kind(metric, "gauge")
-            if family not in told:
-                lines.append(
-                    Line(
-                        family,
-                        kind,
-                        f"Constant of the release: {family}.",
-                        name,
-                        len(self._keys) + len(values),
-                    )
-                )
+            if family in told:
+                continue
+            words = f"Constant of the release: {family}."
+            if isinstance(value, str):
+                words, place = f"{self._signals[value].help}.", self._keys.index((value, ()))
+            else:
+                place = len(self._keys) + len(values)
                 values.append(value)
+            lines.append(Line(family, kind, words, name, place))
         return Template(lines), tuple(values)
 
     def _line(self, signal: str, suffix: str, name: str, place: int) -> Line:
@@ -147,7 +146,8 @@ class NodePage:
         lines, picks = list[Line](), list[tuple[int, Key, float]]()
         for card, (values, inputs) in enumerate(cards):
             for source, name, key, factor in self._metrics.lines(Place(number, card), values, inputs):
-                lines.append(Line(source.metric, *self._told(source, key[0]), name, len(picks)))
+                told = self._told(source, key[0], self._metrics.release(inputs))
+                lines.append(Line(source.metric, *told, name, len(picks)))
                 picks.append((card, key, factor))
                 if key[0] == "gpu_memory_free":
                     for metric in self._extra:
@@ -156,9 +156,11 @@ class NodePage:
                         picks.append((card, key, 0.0))
         return Template(lines), picks
 
-    def _told(self, source: MetricSource, signal: str) -> tuple[str, str]:
+    def _told(self, source: MetricSource, signal: str, version: str) -> tuple[str, str]:
         """Type and help, as the exporter's own list of counters has them where it is known."""
         kind, _, words = (source.csv or "").partition(", ")
+        if source.counter_until and covers(None, source.counter_until, version):
+            kind = "counter"
         known = self._signals[signal]
         return (kind, words) if words else (known.type, f"{known.help}.")
 

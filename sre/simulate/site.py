@@ -58,6 +58,10 @@ class Site:
         )
         return {"job": "dcgm", "instance": instance, **({} if self.honor_labels else own)}
 
+    def card(self, place: Place) -> dict[str, str]:
+        """What else a card's series say of where it sits; no rule reads it, and proofs are shorter without."""
+        return {}
+
     def gateway(self, number: int) -> dict[str, str]:
         """Target labels of a replica's instance of the gateway's exporter."""
         return {"job": self.usage_job, "instance": f"10.{self.ward}.2.{number}:9109"}
