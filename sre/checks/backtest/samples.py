@@ -22,12 +22,26 @@ def packed(value: float) -> bytes:
 
 def series(labels: Mapping[str, str], points: Iterable[tuple[int, bytes]]) -> bytes:
     """One series with its points: times in milliseconds, values packed or ``STALE``."""
-    inner = b"".join(
+    return joined(encode_labels(labels), encode_points(points))
+
+
+def encode_labels(labels: Mapping[str, str]) -> bytes:
+    """Labels, or some of a series' labels: one that is empty is none."""
+    return b"".join(
         _field(1, _field(1, name.encode()) + _field(2, value.encode()))
         for name, value in sorted(labels.items())
         if value
     )
-    return _field(1, inner + b"".join(_sample(value, at) for at, value in points))
+
+
+def encode_points(points: Iterable[tuple[int, bytes]]) -> bytes:
+    """Points in order of time; the same bytes serve every series that has them."""
+    return b"".join(_sample(value, at) for at, value in points)
+
+
+def joined(*parts: bytes) -> bytes:
+    """One series of labels and, behind them, points, as they were encoded."""
+    return _field(1, b"".join(parts))
 
 
 def request(many: Iterable[bytes]) -> bytes:
