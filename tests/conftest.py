@@ -9,7 +9,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from contextlib import ExitStack, contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TypedDict
@@ -56,6 +56,17 @@ def wait_until(condition: Callable[[], bool], what: str, seconds: float = _PATIE
     while not condition():
         assert time.monotonic() < end, f"waited {seconds:g} s for {what}"
         time.sleep(0.05)
+
+
+def working_in(folder: Path) -> dict[str, int]:
+    found = dict[str, int]()
+    for process in Path("/proc").glob("[0-9]*"):
+        # Other users' processes, and those that have just ended, are not shown.
+        with suppress(OSError):
+            if (process / "cwd").readlink().is_relative_to(folder.resolve()):
+                command = (process / "cmdline").read_text(errors="replace").partition("\0")[0]
+                found[command.rpartition("/")[2]] = int(process.name)
+    return found
 
 
 def answers(url: str) -> bool:
@@ -208,6 +219,12 @@ def start_program(_started) -> Callable[..., Running]:
 def until() -> Callable[..., None]:
     """``until(condition, "what")`` waits for what another process does, and fails when it does not come."""
     return wait_until
+
+
+@pytest.fixture(scope="session")
+def running_in() -> Callable[[Path], dict[str, int]]:
+    """``running_in(folder)`` is who works in a folder or below it: processes by the name of their command."""
+    return working_in
 
 
 @pytest.fixture(scope="session")

@@ -6,9 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from contextlib import suppress
 from decimal import Decimal
-from pathlib import Path
 from xml.dom import minidom
 
 import pytest
@@ -176,21 +174,10 @@ class TestKnownHours:
         assert minutes[0] == pytest.approx(minutes[1], abs=STEP / MINUTE)
 
 
-def working_in(folder):
-    """Processes whose folder this is."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        # Other users' processes, and those that have just ended, are not shown.
-        with suppress(OSError):
-            if (process / "cwd").readlink() == folder:
-                found.append(process)
-    return found
-
-
 class TestEnding:
     @pytest.fixture
-    def running(self, prometheus, tmp_path, until):
-        """A run in the middle: the process, the processes of its own server, and what has to be gone afterwards."""
+    def running(self, prometheus, tmp_path, until, running_in):
+        """A run in the middle, its own server's process, and what has to be gone afterwards."""
         fleet, into, own = tmp_path / "fleet.yaml", tmp_path / "rows.json", tmp_path / "own"
         own.mkdir()
         fleet.write_text(yaml.safe_dump(FLEET))
@@ -209,12 +196,9 @@ class TestEnding:
             list(map(str, command)), env={**os.environ, "TMPDIR": str(own)}, stderr=subprocess.PIPE, text=True
         )
         until(lambda: list(own.glob("*/data/wal/*")), "a server of its own")
-        (folder,) = own.iterdir()
-        servers = working_in(folder)
-        assert servers
-        yield process, [int(server.name) for server in servers]
-        assert not working_in(folder)
-        assert not list(own.iterdir())
+        yield process, running_in(own)["prometheus"]
+        assert running_in(own) == {}
+        assert list(own.iterdir()) == []
         assert not into.exists()
 
     def test_a_run_that_is_ended_leaves_nothing_behind(self, running):
@@ -227,7 +211,7 @@ class TestEnding:
 
     def test_a_server_of_its_own_that_dies_is_told_as_its_own(self, running):
         """Nobody looks for a mistake in the address of the fleet's server, which is well."""
-        process, (server,) = running
+        process, server = running
         os.kill(server, signal.SIGKILL)
         _, said = process.communicate(timeout=60)
         assert process.returncode == 3

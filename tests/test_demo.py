@@ -14,6 +14,8 @@ from sre.cli.watching import Screen
 from sre.lab.demonstration import Addresses
 from sre.lab.sight import Sight
 
+RunningIn = Callable[[Path], dict[str, int]]
+
 FLEET = """\
 version: 1
 name: small
@@ -59,20 +61,9 @@ def start(
     )
 
 
-def running_in(folder: Path) -> list[str]:
-    """Processes that work in a folder or below it."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            where = (process / "cwd").readlink()
-        except OSError:
-            continue
-        if where.is_relative_to(folder):
-            found.append(process.name)
-    return found
-
-
-def test_a_demo_ends_with_the_page_that_the_on_call_gets(fleet: Path, tmp_path: Path) -> None:
+def test_a_demo_ends_with_the_page_that_the_on_call_gets(
+    fleet: Path, tmp_path: Path, running_in: RunningIn
+) -> None:
     """The queue rises, the cards stay flat, and the page says both; in a pipe there are only plain lines."""
     runbook = tmp_path / "out" / "runbooks" / "LLMQueueUtilizationAnomaly.md"
     runbook.parent.mkdir(parents=True)
@@ -97,13 +88,13 @@ def test_a_demo_ends_with_the_page_that_the_on_call_gets(fleet: Path, tmp_path: 
     assert "min before the fault   queue    0" in progress
     assert "pending: LLMQueueUtilizationAnomaly" in progress
     assert all(character.isprintable() or character == "\n" for character in output + progress)
-    assert running_in(temporary) == []
+    assert running_in(temporary) == {}
     assert list(temporary.iterdir()) == []
 
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGHUP])
 def test_a_demo_that_is_interrupted_leaves_nothing(
-    end: signal.Signals, fleet: Path, tmp_path: Path, until: Callable[..., None]
+    end: signal.Signals, fleet: Path, tmp_path: Path, until: Callable[..., None], running_in: RunningIn
 ) -> None:
     """Whoever stops it in the middle, or closes the terminal, has nothing to clean up and sees no page."""
     process = start(fleet, temporary := tmp_path / "temporary")
@@ -112,11 +103,13 @@ def test_a_demo_that_is_interrupted_leaves_nothing(
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 128 + end
     assert output == ""
-    assert running_in(temporary) == []
+    assert running_in(temporary) == {}
     assert list(temporary.iterdir()) == []
 
 
-def test_a_demo_whose_prometheus_dies_says_so_and_shows_no_page(fleet: Path, tmp_path: Path) -> None:
+def test_a_demo_whose_prometheus_dies_says_so_and_shows_no_page(
+    fleet: Path, tmp_path: Path, running_in: RunningIn
+) -> None:
     """Half a case is none."""
     process = start(fleet, temporary := tmp_path / "temporary")
     assert process.stderr
@@ -124,12 +117,11 @@ def test_a_demo_whose_prometheus_dies_says_so_and_shows_no_page(fleet: Path, tmp
     while "min before the fault" not in told:
         told = process.stderr.readline()
         assert told, "it ended before it began"
-    commands = {p: Path(f"/proc/{p}/cmdline").read_bytes() for p in running_in(temporary)}
-    os.kill(next(int(p) for p, command in commands.items() if b"prometheus.yml" in command), signal.SIGKILL)
+    os.kill(running_in(temporary)["prometheus"], signal.SIGKILL)
     output, errors = process.communicate(timeout=60)
     assert (process.returncode, output) == (3, "")
     assert "killed by signal 9 in the middle of the run" in errors
-    assert running_in(temporary) == []
+    assert running_in(temporary) == {}
     assert list(temporary.iterdir()) == []
 
 

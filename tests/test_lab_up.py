@@ -35,6 +35,7 @@ class Desk:
     """Where somebody works with a lab: a runtime folder and a temporary one of their own."""
 
     folder: Path
+    running_in: Callable[[Path], dict[str, int]]
 
     def lab(self, *arguments: str) -> "subprocess.CompletedProcess[str]":
         """One command, to its end."""
@@ -65,16 +66,7 @@ class Desk:
     @property
     def programs(self) -> dict[str, int]:
         """Processes that work in its temporary folder, by their command's name."""
-        found = {}
-        for process in Path("/proc").glob("[0-9]*"):
-            try:
-                if (process / "cwd").readlink().is_relative_to(self.folder / "tmp"):
-                    found[(process / "cmdline").read_text().split("\0")[0].rpartition("/")[2]] = int(
-                        process.name
-                    )
-            except OSError:
-                continue
-        return found
+        return self.running_in(self.folder / "tmp")
 
     @property
     def left(self) -> list[str]:
@@ -84,11 +76,11 @@ class Desk:
 
 
 @pytest.fixture
-def desk(tmp_path: Path) -> Iterator[Desk]:
+def desk(tmp_path: Path, running_in: Callable[[Path], dict[str, int]]) -> Iterator[Desk]:
     for name in ("run", "tmp"):
         (tmp_path / name).mkdir(mode=0o700)
     (tmp_path / "fleet.yaml").write_text(FLEET)
-    found = Desk(tmp_path)
+    found = Desk(tmp_path, running_in)
     yield found
     found.lab("down")
 

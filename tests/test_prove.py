@@ -18,6 +18,8 @@ from sre import content
 from sre.cli import main
 from sre.lab.verdicts import Verdict
 
+RunningIn = Callable[[Path], dict[str, int]]
+
 ROOT = Path(__file__).parents[1]
 FLEET = """\
 version: 1
@@ -202,21 +204,9 @@ main(prog_name="sre")
 """
 
 
-def children(folder: Path) -> list[int]:
-    """Processes that work in a folder or below."""
-    found = []
-    for entry in Path("/proc").iterdir():
-        try:
-            if entry.name.isdecimal() and (entry / "cwd").readlink().is_relative_to(folder):
-                found.append(int(entry.name))
-        except OSError:
-            continue
-    return found
-
-
 @pytest.mark.parametrize("sign", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_leaves_no_child_and_no_folder(
-    fleet: Path, tmp_path: Path, until: Callable[..., None], sign: signal.Signals
+    fleet: Path, tmp_path: Path, until: Callable[..., None], running_in: RunningIn, sign: signal.Signals
 ) -> None:
     """Also in the middle of a proof, and what promtool itself keeps on disk is gone as well."""
     temporary = (tmp_path / "tmp").resolve()
@@ -224,13 +214,13 @@ def test_an_interrupt_leaves_no_child_and_no_folder(
     command = [sys.executable, "-c", UNIGNORED, "prove", str(fleet), "--only", "prefix_cache_collapse"]
     env = {**os.environ, "TMPDIR": str(temporary)}
     started = subprocess.Popen(command, cwd=ROOT, env=env, stderr=subprocess.PIPE, text=True)
-    until(lambda: children(temporary) or started.poll() is not None, "a promtool", 60)
+    until(lambda: running_in(temporary) or started.poll() is not None, "a promtool", 60)
     time.sleep(0.3)
     started.send_signal(sign)
     _, said = started.communicate(timeout=60)
     assert started.returncode == 128 + sign
     assert "Traceback" not in said
-    assert children(temporary) == []
+    assert running_in(temporary) == {}
     assert list(temporary.iterdir()) == []
 
 

@@ -14,6 +14,8 @@ import yaml
 
 from sre import content
 
+RunningIn = Callable[[Path], dict[str, int]]
+
 FLEET = """\
 version: 1
 name: small
@@ -44,21 +46,8 @@ def start(folder: Path, *arguments: object) -> "subprocess.Popen[str]":
     )
 
 
-def running_in(folder: Path) -> list[str]:
-    """Processes that work in a folder or below it."""
-    found = []
-    for process in Path("/proc").glob("[0-9]*"):
-        try:
-            where = (process / "cwd").readlink()
-        except OSError:
-            continue
-        if where.is_relative_to(folder):
-            found.append(process.name)
-    return found
-
-
 def test_alerts_fire_are_told_and_resolve_live_and_a_broken_rule_is_a_gap(
-    fleet: Path, tmp_path: Path
+    fleet: Path, tmp_path: Path, running_in: RunningIn
 ) -> None:
     """One run: an engine that is gone pages once and resolves; a rule that can no longer be true is a gap."""
     entry = yaml.safe_load((content.root() / "rules" / "hardware.yaml").read_text())["alerts"][
@@ -83,7 +72,7 @@ def test_alerts_fire_are_told_and_resolve_live_and_a_broken_rule_is_a_gap(
     assert (broken["fired"], broken["ok"], broken["rules"][0]["notifications"]) == (False, False, 0)
     assert "1 fault paged somebody, after inhibition: once each" in output
     assert list(temporary.iterdir()) == []
-    assert running_in(temporary) == []
+    assert running_in(temporary) == {}
 
 
 def test_a_pace_that_no_duration_fits_is_refused(fleet: Path, tmp_path: Path) -> None:
@@ -97,7 +86,7 @@ def test_a_pace_that_no_duration_fits_is_refused(fleet: Path, tmp_path: Path) ->
 
 @pytest.mark.parametrize("end", [signal.SIGINT, signal.SIGTERM])
 def test_an_interrupt_leaves_no_process_and_no_folder(
-    end: signal.Signals, fleet: Path, tmp_path: Path, until: Callable[..., None]
+    end: signal.Signals, fleet: Path, tmp_path: Path, until: Callable[..., None], running_in: RunningIn
 ) -> None:
     """Whoever stops a run has nothing to clean up."""
     temporary = tmp_path / "temporary"
@@ -106,24 +95,21 @@ def test_an_interrupt_leaves_no_process_and_no_folder(
     process.send_signal(end)
     process.communicate(timeout=60)
     assert process.returncode == 128 + end
-    assert running_in(temporary) == []
+    assert running_in(temporary) == {}
     assert list(temporary.iterdir()) == []
 
 
 def test_a_prometheus_that_is_killed_ends_the_run_with_its_reason(
-    fleet: Path, tmp_path: Path, until: Callable[..., None]
+    fleet: Path, tmp_path: Path, until: Callable[..., None], running_in: RunningIn
 ) -> None:
     """Nothing is shown of half a run."""
     temporary = tmp_path / "temporary"
     process = start(temporary, fleet, "--only", "engine_unreachable", "--pace", 60)
     until(lambda: len(running_in(temporary)) == 2, "both programs", seconds=120)
-    victim = next(
-        p for p in running_in(temporary) if b"prometheus.yml" in Path(f"/proc/{p}/cmdline").read_bytes()
-    )
-    os.kill(int(victim), signal.SIGKILL)
+    os.kill(running_in(temporary)["prometheus"], signal.SIGKILL)
     output, _ = process.communicate(timeout=60)
     assert process.returncode == 3, output
     assert "killed by signal 9" in output
     assert "LLMEngineDown" not in output
-    assert running_in(temporary) == []
+    assert running_in(temporary) == {}
     assert list(temporary.iterdir()) == []

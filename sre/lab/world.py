@@ -15,6 +15,8 @@ from sre.lab.targets import Place
 from sre.simulate.course import Happening
 from sre.units import format_duration
 
+_REPLICAS, _NODES = "/replica/", "/node/"
+
 
 class World:
     """All pools. ``now`` is virtual time; ``epoch`` is the time of day at its second 0, which runs ``speed`` as fast.
@@ -71,9 +73,9 @@ class World:
     def _found(self) -> Iterator[tuple[str, Callable[[], Page | None]]]:
         yield "/", self._contents
         yield "/prometheus.yaml", self._configuration
-        yield "/targets", partial(self._targets, "both")
-        yield "/targets/replicas", partial(self._targets, "replica")
-        yield "/targets/nodes", partial(self._targets, "node")
+        yield "/targets", partial(self._targets, "")
+        yield "/targets/replicas", partial(self._targets, _REPLICAS)
+        yield "/targets/nodes", partial(self._targets, _NODES)
         for pool in self.pools:
             for number in range(len(pool.seats)):
                 yield replica_path(pool, number), partial(self._replica, pool, number)
@@ -92,15 +94,13 @@ class World:
         return self._epoch + (second / self._speed if second > 0 else second)
 
     def _targets(self, rooms: str) -> Page:
-        """Targets as Prometheus' HTTP service discovery reads them; who has left it is not among them."""
-        groups = list[dict[str, Any]]()
+        """Targets as Prometheus' HTTP service discovery reads them, of pages whose path begins so."""
         host = self.url.partition("://")[2]
-        for pool in self.pools:
-            for number, seat in enumerate(pool.seats):
-                if rooms != "node" and not seat.gone:
-                    groups.append(_group(host, replica_path(pool, number), pool.plot.replica(number)))
-                if rooms != "replica" and pool.cards:
-                    groups.append(_group(host, node_path(pool, number), pool.plot.exporter(number)))
+        groups = [
+            {"targets": [host], "labels": {"__metrics_path__": place.path, **place.labels}}
+            for place in self.places()
+            if place.path.startswith(rooms)
+        ]
         return Page((json.dumps(groups, indent=1) + "\n").encode(), JSON)
 
     def _configuration(self) -> Page:
@@ -125,18 +125,14 @@ class World:
 
 def replica_path(pool: Served, number: int) -> str:
     """Where a replica is scraped."""
-    return f"/replica/{quote(pool.name)}/{number}/metrics"
+    return f"{_REPLICAS}{quote(pool.name)}/{number}/metrics"
 
 
 def node_path(pool: Served, number: int) -> str:
     """Where the GPU exporter beside a replica is scraped."""
-    return f"/node/{quote(pool.name)}/{number}/metrics"
+    return f"{_NODES}{quote(pool.name)}/{number}/metrics"
 
 
 def _node(pool: Served, number: int) -> Page | None:
     text = pool.node_page(number)
     return None if text is None else Page(text)
-
-
-def _group(host: str, path: str, labels: dict[str, str]) -> dict[str, Any]:
-    return {"targets": [host], "labels": {"__metrics_path__": path, **labels}}
