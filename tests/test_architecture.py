@@ -16,7 +16,19 @@ FLOORS = (
     ("compile", "idle", "init"),
     ("finance", "simulate"),
     ("usage", "catalogue", "fleet", "prometheus", "promql", "write", "create"),
-    ("findings", "units", "content", "source", "nodes", "explain", "swap", "answers", "unanswered", "diff"),
+    (
+        "findings",
+        "units",
+        "content",
+        "source",
+        "nodes",
+        "explain",
+        "swap",
+        "answers",
+        "unanswered",
+        "diff",
+        "svg",
+    ),
 )
 """From the top. Imports run downwards or stay on their floor; a new part gets its place here."""
 

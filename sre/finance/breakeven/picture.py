@@ -3,15 +3,14 @@
 from collections.abc import Iterator, Sequence
 from fractions import Fraction
 from math import log10
-from xml.sax.saxutils import escape
 
 from sre.finance.breakeven.comparison import Against, Own
 from sre.finance.breakeven.sensitivity import STEP, Swing
+from sre.svg import INK, MUTED, sheet, text
 
 _WIDTH, _LEFT, _RIGHT, _TOP, _PLOT = 860, 70, 620, 84, 300
-_INK, _MUTED, _GRID, _OWN, _LOW, _HIGH = "#1f2328", "#656d76", "#e6e8eb", "#2f5f98", "#8fb8de", "#e0a458"
+_GRID, _OWN, _LOW, _HIGH = "#e6e8eb", "#2f5f98", "#8fb8de", "#e0a458"
 _APIS = ("#c0392b", "#8e44ad", "#16803c", "#b7791f", "#0e7490")
-_FONT = "font-family='system-ui, sans-serif'"
 _TITLE = "Cost of a million tokens over utilisation"
 _FEWEST = 5
 _TICKS = (5, 10, 25, 50, 75, 100)
@@ -21,17 +20,14 @@ def draw(mine: Own, rivals: Sequence[Against], swings: Sequence[Swing], currency
     """An SVG without outside parts. ``swings`` are those against the first of the ``rivals``."""
     base = _TOP + _PLOT
     height = base + 70 + (60 + 34 * len(swings) if swings else 0)
-    size = f"viewBox='0 0 {_WIDTH} {height}' width='{_WIDTH}' height='{height}'"
     parts = [
-        f"<svg xmlns='http://www.w3.org/2000/svg' {size} role='img' aria-label='{_TITLE}'>",
-        f"<rect width='{_WIDTH}' height='{height}' fill='#ffffff'/>",
-        _text(20, 32, "Where own cards get cheaper", 18, weight=600),
-        _text(
+        text(20, 32, "Where own cards get cheaper", 18, weight=600),
+        text(
             20,
             56,
             f"{currency} for a million tokens of this mix, over the utilisation of the cards (both scales logarithmic)",
             13,
-            _MUTED,
+            MUTED,
         ),
     ]
     scale = _Scale(
@@ -42,7 +38,7 @@ def draw(mine: Own, rivals: Sequence[Against], swings: Sequence[Swing], currency
         parts += _rival(rival, scale, _APIS[number % len(_APIS)], base)
     if swings:
         parts += _tornado(swings, rivals[0], base + 70)
-    return "\n".join([*parts, "</svg>\n"])
+    return sheet(_WIDTH, height, _TITLE, parts)
 
 
 class _Scale:
@@ -75,12 +71,12 @@ def _frame(scale: _Scale, base: int) -> Iterator[str]:
     for value in scale.ticks():
         at = scale.y(value)
         yield f"<line x1='{_LEFT}' x2='{_RIGHT}' y1='{at:.1f}' y2='{at:.1f}' stroke='{_GRID}'/>"
-        yield _text(_LEFT - 8, at + 4, f"{float(value):g}", 11, _MUTED, anchor="end")
+        yield text(_LEFT - 8, at + 4, f"{float(value):g}", 11, MUTED, anchor="end")
     for percent in _TICKS:
         at = _x(percent / 100)
-        yield f"<line x1='{at:.1f}' x2='{at:.1f}' y1='{base}' y2='{base + 5}' stroke='{_MUTED}'/>"
-        yield _text(at, base + 20, f"{percent} %", 11, _MUTED, anchor="middle")
-    yield f"<line x1='{_LEFT}' x2='{_RIGHT}' y1='{base}' y2='{base}' stroke='{_MUTED}'/>"
+        yield f"<line x1='{at:.1f}' x2='{at:.1f}' y1='{base}' y2='{base + 5}' stroke='{MUTED}'/>"
+        yield text(at, base + 20, f"{percent} %", 11, MUTED, anchor="middle")
+    yield f"<line x1='{_LEFT}' x2='{_RIGHT}' y1='{base}' y2='{base}' stroke='{MUTED}'/>"
 
 
 def _curve(mine: Own, scale: _Scale) -> Iterator[str]:
@@ -94,7 +90,7 @@ def _curve(mine: Own, scale: _Scale) -> Iterator[str]:
     if Fraction(_FEWEST, 100) <= now <= 1:
         at, y = _x(float(now)), scale.y(mine.per_million(now))
         yield f"<circle cx='{at:.1f}' cy='{y:.1f}' r='6' fill='{_OWN}'/>"
-        yield _text(at + 10, y - 8, f"today: {float(now):.0%}", 12, _OWN)
+        yield text(at + 10, y - 8, f"today: {float(now):.0%}", 12, _OWN)
 
 
 def _names(mine: Own, rivals: Sequence[Against], scale: _Scale) -> Iterator[str]:
@@ -106,7 +102,7 @@ def _names(mine: Own, rivals: Sequence[Against], scale: _Scale) -> Iterator[str]
     lowest = float(_TOP)
     for y, words, colour, weight in sorted(named):
         at = max(y + 4, lowest)
-        yield _text(_RIGHT + 10, at, words, 13, colour, weight=weight)
+        yield text(_RIGHT + 10, at, words, 13, colour, weight=weight)
         lowest = at + 16
 
 
@@ -116,13 +112,13 @@ def _rival(rival: Against, scale: _Scale, colour: str, base: int) -> Iterator[st
     if rival.reachable and rival.utilization is not None and rival.utilization >= Fraction(_FEWEST, 100):
         at = _x(float(rival.utilization))
         yield f"<line x1='{at:.1f}' x2='{at:.1f}' y1='{y:.1f}' y2='{base}' stroke='{colour}' stroke-dasharray='4 4'/>"
-        yield _text(at, y - 8, f"{float(rival.utilization):.0%}", 12, colour, anchor="middle", weight=600)
+        yield text(at, y - 8, f"{float(rival.utilization):.0%}", 12, colour, anchor="middle", weight=600)
 
 
 def _tornado(swings: Sequence[Swing], rival: Against, top: int) -> Iterator[str]:
     ends = [end for swing in swings for end in (swing.low, swing.high) if end is not None]
     most = float(max([*ends, rival.utilization or Fraction(0)], default=Fraction(1))) * 1.15 or 1.0
-    yield _text(
+    yield text(
         20,
         top,
         f"Break-even utilisation against {rival.api.name}, with one input a quarter lower or higher",
@@ -131,7 +127,7 @@ def _tornado(swings: Sequence[Swing], rival: Against, top: int) -> Iterator[str]
     )
     for number, swing in enumerate(swings):
         y = top + 24 + 34 * number
-        yield _text(20, y + 14, swing.what, 12)
+        yield text(20, y + 14, swing.what, 12)
         for end, colour, word in (
             (swing.low, _LOW, f"-{float(STEP):.0%}"),
             (swing.high, _HIGH, f"+{float(STEP):.0%}"),
@@ -145,20 +141,10 @@ def _bar(
     left, width = 280, _WIDTH - 280 - 110
     where = [left + width * float(value) / most for value in (end, middle) if value is not None]
     if len(where) < 2:
-        yield _text(left, y + 14, f"{word}: never", 11, _MUTED)
+        yield text(left, y + 14, f"{word}: never", 11, MUTED)
         return
     begin, size = min(where), max(abs(where[0] - where[1]), 1.0)
     yield f"<rect x='{begin:.1f}' y='{y}' width='{size:.1f}' height='20' fill='{colour}'/>"
     outside = "start" if where[0] >= where[1] else "end"
     at = where[0] + (6 if outside == "start" else -6)
-    yield _text(at, y + 14, f"{float(end or 0):.0%} ({word})", 11, _INK, anchor=outside)
-
-
-def _text(
-    x: float, y: float, text: str, size: int, fill: str = _INK, *, anchor: str = "start", weight: int = 400
-) -> str:
-    plain = "".join(c if c.isprintable() else " " for c in text)
-    return (
-        f"<text x='{x:.1f}' y='{y:.1f}' {_FONT} font-size='{size}' font-weight='{weight}' fill='{fill}' "
-        f"text-anchor='{anchor}'>{escape(plain)}</text>"
-    )
+    yield text(at, y + 14, f"{float(end or 0):.0%} ({word})", 11, INK, anchor=outside)
