@@ -30,6 +30,19 @@ print("up", flush=True)
 main(prog_name="sre")
 """
 
+TIDYING = """\
+import sys, time
+from sre.cli.ending import ended_by_signals
+with ended_by_signals():
+    try:
+        print("up", flush=True)
+        time.sleep(60)
+    finally:
+        print("tidying", flush=True)
+        sys.stdin.readline()
+        print("tidy", flush=True)
+"""
+
 
 def texts(folder: Path) -> dict[str, str]:
     return {str(p.relative_to(folder)): p.read_text() for p in folder.rglob("*") if p.is_file()}
@@ -118,6 +131,21 @@ def test_a_signal_ends_it_with_the_code_that_shells_know(
     assert 128 + sign in codes
     # It may have ended before, or may be on its way out.
     assert codes <= {128 + sign, -sign, 0}
+
+
+def test_an_impatient_second_signal_does_not_break_off_the_tidying_up() -> None:
+    """Whoever presses Ctrl-C twice, or closes the terminal on it, leaves no program and no folder either."""
+    command, pipe = [sys.executable, "-c", f"{UNIGNORED.partition('from')[0]}{TIDYING}"], subprocess.PIPE
+    with subprocess.Popen(command, cwd=ROOT, stdin=pipe, stdout=pipe, stderr=pipe, text=True) as started:
+        assert started.stdout is not None
+        assert started.stdout.readline() == "up\n"
+        started.send_signal(signal.SIGTERM)
+        assert started.stdout.readline() == "tidying\n"
+        for sign in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+            started.send_signal(sign)
+        said, _ = started.communicate("go on\n")
+    assert said == "tidy\n"
+    assert started.returncode == 128 + signal.SIGTERM
 
 
 def test_a_signal_that_the_caller_ignores_stays_ignored(tmp_path: Path, fleets) -> None:

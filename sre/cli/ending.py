@@ -25,7 +25,10 @@ class Ended(SystemExit):
 
 @contextmanager
 def ended_by_signals() -> Iterator[None]:
-    """Let SIGINT, SIGTERM and SIGHUP unwind the program in order and end it with 128 and their number."""
+    """Let SIGINT, SIGTERM and SIGHUP unwind the program in order and end it with 128 and their number.
+
+    The first of them counts: while the program unwinds, no other is heard.
+    """
     # Only the main thread may ask for signals; what the caller ignores, as nohup does, stays ignored.
     mine = _SIGNALS if threading.current_thread() is threading.main_thread() else ()
     before = {one: old for one in mine if (old := signal.getsignal(one)) not in (signal.SIG_IGN, None)}
@@ -43,6 +46,9 @@ def ended_by_signals() -> Iterator[None]:
 
 
 def _end(number: int, _frame: FrameType | None) -> NoReturn:
+    # Whoever is impatient must not break off the tidying up that the first signal began.
+    for one in _SIGNALS:
+        signal.signal(one, signal.SIG_IGN)
     raise Ended(128 + number)
 
 
