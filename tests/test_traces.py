@@ -13,7 +13,8 @@ from sre.simulate.demand import flat
 from sre.simulate.draws import Mix
 from sre.simulate.traces import Asked, length, read_trace
 
-AZURE = """TIMESTAMP,ContextTokens,GeneratedTokens
+HEAD = "TIMESTAMP,ContextTokens,GeneratedTokens\n"
+AZURE = f"""{HEAD}\
 2023-11-16 18:15:46.6805900,374,44
 2023-11-16 18:15:47.1805900,396,109
 
@@ -47,6 +48,12 @@ def test_a_gzipped_trace_is_read_as_it_is(tmp_path: Path) -> None:
     """The published traces are large, and stay packed; the name of the file says nothing."""
     (tmp_path / "trace").write_bytes(gzip.compress(MOONCAKE.encode()))
     assert load_trace(tmp_path / "trace") == ASKED
+
+
+def test_times_with_a_zone_are_the_moments_that_they_name() -> None:
+    """Half past six in Berlin is half past five in London, and so it is where no zone is named."""
+    text = f"{HEAD}2023-11-16T18:30:00+01:00,1,1\n2023-11-16 17:30:01Z,2,2\n2023-11-16 17:30:02.5,3,3\n"
+    assert [one.second for one in read_trace("t", text.splitlines())] == [0.0, 1.0, 2.5]
 
 
 def test_everything_that_is_wrong_is_told_at_once_with_its_line() -> None:
@@ -93,6 +100,16 @@ def test_everything_that_is_wrong_is_told_at_once_with_its_line() -> None:
         ('{"timestamp": 1, "input_length": 9999999, "output_length": 1}', "input_length of 9999999 tokens"),
         ('{"timestamp": 1}', "no input_length, output_length"),
         ('{"timestamp": 1', "no JSON object"),
+        (f"{HEAD}2023-11-16 18:00:00.-5,1,1\n", "'2023-11-16 18:00:00.-5' is no time"),
+        (f"{HEAD}2023-11-16 18:00:00,1_0,1\n", "ContextTokens '1_0' is no whole number"),
+        pytest.param(
+            f"{HEAD}{'9' * 200_000},1,1\n",
+            "no line of CSV: field larger than field limit (131072)",
+            id="a long field",
+        ),
+        pytest.param(
+            f"{'9' * 200_000},1,1\n", "no column TIMESTAMP, ContextTokens, GeneratedTokens", id="a long head"
+        ),
     ],
 )
 def test_what_is_no_trace_is_refused(text: str, what: str) -> None:

@@ -95,7 +95,10 @@ def _parsed(lines: Iterable[str]) -> Iterator[tuple[int, Asked | _Bad]]:
         return
     read: Callable[[str], Asked] = _from_json
     if not head[1].startswith("{"):
-        columns = next(csv.reader([head[1].removeprefix("\ufeff")]))
+        try:
+            columns = _cells(head[1].removeprefix("\ufeff"))
+        except _Bad:
+            columns = []
         if missing := [name for name in _CSV if name not in columns]:
             yield head[0], _Bad(f"no column {', '.join(missing)}", _FORMS)
             return
@@ -113,7 +116,7 @@ def _csv_reader(columns: list[str]) -> Callable[[str], Asked]:
     places = [columns.index(name) for name in _CSV]
 
     def read(line: str) -> Asked:
-        cells = next(csv.reader([line]))
+        cells = _cells(line)
         if len(cells) != len(columns):
             raise _Bad(f"{len(cells)} columns instead of {len(columns)}", "write one request a line")
         moment, prompt, reply = (cells[place].strip() for place in places)
@@ -137,19 +140,26 @@ def _from_json(line: str) -> Asked:
     return Asked(moment / 1000, _tokens(_JSON[1], row[_JSON[1]], 1), _tokens(_JSON[2], row[_JSON[2]], 0))
 
 
-def _moment(text: str) -> float:
-    """Seconds of a time like 2023-11-16 18:17:03.9799600: seven decimals, more than Python reads."""
-    whole, _, fraction = text.partition(".")
+def _cells(line: str) -> list[str]:
     try:
-        seconds = datetime.fromisoformat(whole).replace(tzinfo=UTC).timestamp()
-        return seconds + int(fraction or 0) / float(10 ** len(fraction))
+        return next(csv.reader([line]))
+    except csv.Error as error:
+        raise _Bad(f"no line of CSV: {error}", "write one request a line") from None
+
+
+def _moment(text: str) -> float:
+    """Seconds of a time like 2023-11-16 18:17:03.9799600; one that names no zone is in UTC."""
+    try:
+        read = datetime.fromisoformat(text)
     except ValueError:
         raise _Bad(f"{show(text)} is no time", "write it like 2023-11-16 18:17:03.979") from None
+    return (read if read.tzinfo else read.replace(tzinfo=UTC)).timestamp()
 
 
 def _tokens(name: str, value: object, least: int) -> int:
     try:
-        number = int(value) if isinstance(value, str) else value
+        # Python would take `1_000` as well.
+        number = int(value) if isinstance(value, str) and "_" not in value else value
     except ValueError:
         number = value
     if isinstance(number, bool) or not isinstance(number, int):
