@@ -345,6 +345,20 @@ class TestFaults:
         assert ("2", "'kv_trash' is no fault of the catalogue", "did you mean `kv_thrash`?") in said
         assert [line for line, _, _ in said] == ["2", "3", "4", "5", "6"]
 
+    @pytest.mark.parametrize(
+        ("time", "said"),
+        [
+            ("for: 0s", "`[1].for` is '0s'"),
+            ("at: true", "`[1].at`: true is not a duration"),
+            ("at: 99999999999999999999999y", "`[1].at`: '99999999999999999999999y' is no time to wait for"),
+        ],
+    )
+    def test_a_time_that_cannot_be_meant_is_told(self, time: str, said: str, tmp_path: Path) -> None:
+        """A fault for no time is not one for ever, a switch is no second, and no age of the world is waited for."""
+        with pytest.raises(Refused) as refused:
+            world(faults=f"- {{fault: kv_thrash, pool: plain, {time}}}", folder=tmp_path)
+        assert [finding.what for finding in refused.value.findings] == [said]
+
     def test_what_only_a_prometheus_or_a_gateway_could_show_is_a_warning(self, tmp_path: Path) -> None:
         """Nobody waits in vain for a fault that cannot be seen here."""
         (tmp_path / "faults.yaml").write_text("- {fault: usage_lost, pool: plain}")

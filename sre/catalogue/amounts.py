@@ -44,6 +44,9 @@ def _read(value: Any, reader: Callable[[Any], Decimal]) -> Decimal | None:
 
 
 def _seconds(value: Any) -> object:
+    if isinstance(value, bool):
+        # To pydantic it is the number 1 or 0.
+        raise objection(f"{show(value)} is not a duration", "write it like 30s, 5m or 1h30m")
     if not _is_amount(value):
         return value
     seconds = Decimal(0) if value == 0 else _read(str(value), parse_duration)
@@ -51,7 +54,7 @@ def _seconds(value: Any) -> object:
         number = _DIGITS.fullmatch(str(value))
         fix = f"did you mean {value}s or {value}m?" if number else "write it like 30s, 5m or 1h30m"
         raise objection(f"{show(value)} is not a duration", fix)
-    if seconds % 1 or seconds > _LONGEST:
+    if seconds > _LONGEST or seconds % 1:
         raise objection(f"{show(value)} is no time to wait for", "write whole seconds, a week at most")
     return int(seconds)
 

@@ -33,8 +33,9 @@ class Planned(BaseModel):
     )
     pool: Line = Field(description="the pool to which it happens", examples=["chat-70b"])
     at: Seconds = Field(0, description="seconds of virtual time after which it begins", examples=["5m"])
-    for_: Seconds = Field(
-        0,
+    for_: Seconds | None = Field(
+        None,
+        gt=0,
         alias="for",
         description="seconds until it is mended; never, where it is left out",
         examples=["10m"],
@@ -81,7 +82,7 @@ def _entry(
     if fault is None or errors(said):
         return None, "", said
     said += _without_effect(text, number, fault)
-    return Happening(fault, planned.at, planned.for_ or None), planned.pool, said
+    return Happening(fault, planned.at, planned.for_), planned.pool, said
 
 
 def _written_out(
