@@ -223,11 +223,14 @@ class TestSweep:
     def test_a_threshold_costs_what_it_costs(self, backtest, prometheus, tmp_path):
         """Below 80 waiting requests every threshold pages twice, above it none, and a picture shows it."""
         picture = tmp_path / "sweep.svg"
-        _, rows, said = backtest(prometheus, "--sweep", "LLMQueueDepthHigh", "--picture", str(picture))
+        options = ("--sweep", "LLMQueueDepthHigh", "--picture", str(picture), "--budget", "1000/week")
+        _, rows, said = backtest(prometheus, *options)
         found = {one["threshold"]: one["firings"] for one in rows if one["pool"] == "chat-70b"}
         assert found == {25: 2, 35: 2, 42: 2, 50: 2, 60: 2, 75: 2, 100: 0}
         assert "50 (now)" in said
-        assert {"chat-70b", "LLMQueueDepthHigh", "50"} <= words(picture.read_text())
+        drawn = words(picture.read_text())
+        assert {"chat-70b", "LLMQueueDepthHigh", "50", "budget"} <= drawn
+        assert any(one.endswith("; dark: in force; the budget is for all pools") for one in drawn)
 
     def test_the_number_in_force_costs_what_the_backtest_says(self, backtest, prometheus):
         """The sweep's own threshold has the row that is told without a sweep."""

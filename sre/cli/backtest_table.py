@@ -85,8 +85,12 @@ def show_sweep(
             )
         console.print(table)
     console.print(_verdict(told, variants[""]), soft_wrap=True)
-    axis = f"{'pages per week' if pages else 'firings'} by {sweep.threshold.name}, {told.period}"
     limit = told.budget if pages else None
+    axis = (
+        f"{'pages per week' if pages else 'firings'} by {sweep.threshold.name}, {told.period}; dark: in force"
+    )
+    if limit is not None and len(panels) > 1:
+        axis += "; the budget is for all pools"
     return draw(
         sweep.alert,
         axis,
