@@ -40,6 +40,7 @@ BEGIN = int(datetime(2026, 10, 18, 22, tzinfo=UTC).timestamp())
 END = BEGIN + 169 * 3600
 LEAD = 2 * 3600
 POOLS = ("agents", "search")
+PRICES = Path(__file__).parent.parent / "examples" / "prices.yaml"
 COSTS = {
     "version": 1, "currency": "EUR", "timezone": "Europe/Berlin",
     "gpus": {
@@ -272,6 +273,36 @@ class TestOutputs:
         assert "| pool | owner | idle | idle GPU-hours |" in out
         assert "**standing: " in out
 
+    @pytest.mark.parametrize("form", ["text", "html", "markdown", "json"])
+    def test_use_is_held_against_each_api_of_a_price_file(self, idle, recorded, week, tmp_path, form):
+        """With costs and prices every output for people and JSON name the API that the break-even is against."""
+        costs = str(week["folder"] / "costs.yaml")
+        code, out, _ = idle(recorded, "--costs", costs, "--prices", str(PRICES), "--format", form)
+        assert code == 0
+        if form != "json":
+            assert "Against large model API self-hosting pays from" in out
+            assert "Against small model API self-hosting does not pay, at the costs of 2026-10" in out
+            return
+        told, into = json.loads(out), str(tmp_path / "answer.json")
+        command = [
+            "breakeven",
+            "--costs",
+            costs,
+            "--prices",
+            str(PRICES),
+            "--month",
+            "2026-10",
+            "--json",
+            into,
+        ]
+        assert CliRunner().invoke(main, command).exit_code == 0
+        answer = json.loads((tmp_path / "answer.json").read_text())
+        assert [(one["api"], one["utilisation"]) for one in told["break_evens"]] == [
+            (one["name"], pytest.approx(float(one["break_even_utilization"]), abs=1e-4))
+            for one in answer["apis"]
+        ]
+        assert told["break_even"] == told["break_evens"][0]["utilisation"]
+
     def test_a_file_is_written_where_one_is_named(self, idle, recorded, tmp_path):
         """The page goes into the file, and nothing to standard output."""
         code, out, _ = idle(recorded, "--format", "html", "-o", str(tmp_path / "idle.html"))
@@ -290,8 +321,9 @@ def test_the_commands_of_its_page_run(recorded, week, tmp_path):
     """Every command of docs/idle.md does what it says, but for the names of server and files."""
     text = (Path(__file__).parent.parent / "docs" / "idle.md").read_text()
     commands = [line.split()[1:] for line in text.splitlines() if line.startswith("sre idle")]
-    assert len(commands) == 5
+    assert len(commands) == 6
     names = {"fleet.yaml": week["folder"] / "fleet.yaml", "costs.yaml": week["folder"] / "costs.yaml",
+             "prices.yaml": PRICES,
              "http://prometheus:9090": recorded, "idle.html": tmp_path / "idle.html"}  # fmt: skip
     for command in commands:
         words = [str(names.get(word, word)) for word in command]
@@ -338,10 +370,16 @@ class TestTrouble:
         assert json.loads(out)["gpu_hours"] == told["gpu_hours"]
 
     def test_what_is_asked_wrong_is_told_before_a_server_is(self, idle, week, tmp_path):
-        """A share that is none, and a fleet without cards, are exit 2 with what to write."""
-        code, _, err = idle("http://127.0.0.1:9", "--fail-above", "lots")
-        assert code == 2
-        assert "write it like 20%" in err
+        """A share that is none, prices without costs, a fleet without cards: exit 2, with what to write."""
+        for more, said in (
+            (("--fail-above", "lots"), "write it like 20%"),
+            (("--prices", str(PRICES)), "there is no cost file beside it"),
+            (("--prices", str(PRICES), "--break-even", "30%"), "give one of the two"),
+            (("-o", str(tmp_path / "nowhere" / "idle.html")), "there is no folder"),
+        ):
+            code, _, err = idle("http://127.0.0.1:9", *more)
+            assert code == 2
+            assert said in err
         (tmp_path / "bare.yaml").write_text(
             "version: 1\nname: a\npools: [{name: b, engine: {kind: vllm, version: 0.32.0}}]\n"
         )

@@ -1,6 +1,7 @@
 """What to do about idle cards: savings are what the recorded load would have needed, and money closes to the cent."""
 
 import math
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -10,9 +11,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sre.finance.breakeven.answer import compare
+from sre.finance.breakeven.prices import Prices as ApiPrices
 from sre.finance.costs import load_text
+from sre.finance.months import Month
+from sre.findings import Refused
 from sre.fleet import Fleet
 from sre.idle.advice import TARGET
+from sre.idle.break_even import BreakEven, break_evens
+from sre.idle.digest import digest
 from sre.idle.ledger import settle
 from sre.idle.loads import Before, Context, PoolLoad
 from sre.idle.observed import Observed, Seat
@@ -35,6 +42,17 @@ gpus:
   jobs: [{from: 2026-01-01, gpus: 2, owned: {purchase: "52000.00", months: 48}}]
 rate_card: {default: {uncached_input: "1", cached_input: "1", cache_write: "1", output: "1", reasoning: "1"}}
 """
+
+
+API = {
+    "version": 1, "currency": "EUR",
+    "apis": [{"name": "big", "per_million": {"output": "15.00"}, "source": "page", "date": "2026-10-01"}],
+    "workload": {"output": 22_000_000}, "capacity": {"tokens_per_second": "2400", "source": "bench"},
+}  # fmt: skip
+
+
+def berlin(day):
+    return round(datetime.fromisoformat(day).replace(tzinfo=BERLIN).timestamp())
 
 
 def fleet(replicas=4, each=2, **more):
@@ -157,6 +175,25 @@ class TestTheRest:
         assert (found.gpu_hours, found.saving) == (144, None)
 
 
+class TestDigest:
+    """What a chat shows: some read Markdown, some show it as it is written."""
+
+    def test_it_can_be_read_as_it_is_written(self):
+        """Sentences of ours hold no codes, and what is to be written stands as code."""
+        text = digest(told(fleet(), idle, load=PoolLoad(work=(1.0,) * DAY)))
+        assert "then write `replicas: 1` in the fleet file" in text
+        assert "80.0%" in text
+        assert "&#" not in text
+
+    def test_names_from_outside_stay_names(self):
+        """A name of a replica or an API that is markup prints as it is spelled."""
+        one = told(fleet(name="<i>*a*"), idle, load=PoolLoad(work=(1.0,) * DAY))
+        text = digest(replace(one, break_evens=(BreakEven(Fraction(1, 2), "[x](http://y) `<b>", "2026-10"),)))
+        assert "<i>" not in text
+        assert "<b>" not in text
+        assert "](" not in text
+
+
 class TestMoney:
     def test_idle_time_costs_what_its_hours_cost(self):
         """Eight cards idle for a day at 2.52 and a day at 3.00; the parts of the tables add up to it."""
@@ -208,8 +245,47 @@ class TestMoney:
 
     def test_work_is_held_against_the_users_own_break_even(self):
         """From which utilisation self-hosting pays is the user's number; nothing is said without one."""
-        one = told(fleet(), office)
-        assert against(one.report, None) == ""
-        assert against(one.report, Fraction(2, 5)) == (
-            "Self-hosting pays from 40.0% on: these cards are 13.3 points above it."
+        report = told(fleet(), office).report
+        assert against(report, BreakEven(Fraction(2, 5))) == (
+            "Self-hosting pays from 40.0% on: these cards are 13.3 points above it, "
+            "if they were full while they worked."
         )
+        assert against(report, BreakEven(Fraction(3, 5))) == (
+            "Self-hosting pays from 60.0% on: these cards are 6.7 points below it, however full they were."
+        )
+
+    def test_what_no_utilisation_makes_pay_is_told_as_that(self):
+        """More than all that the cards can do, and an API that is never dearer, are no break-even to be above of."""
+        report = told(fleet(), office).report
+        assert against(report, BreakEven(Fraction(3, 2), "small", "2026-10")) == (
+            "Against small self-hosting does not pay, at the costs of 2026-10: cards would have to do 150.0% of what "
+            "they can."
+        )
+        assert "never pays" in against(report, BreakEven(None, "tiny", "2026-10"))
+
+
+class TestBreakEven:
+    """A price file makes the break-even, from the costs of the month in which the period begins."""
+
+    @pytest.mark.parametrize(
+        ("begin", "month"), [("2026-10-12", "2026-10"), ("2026-10-31", "2026-10"), ("2026-11-01", "2026-11")]
+    )
+    def test_it_is_that_of_the_breakeven_command(self, begin, month):
+        """The same costs and prices give the same share as `sre breakeven` in that month."""
+        costs, prices = load_text("costs.yaml", COSTS.encode())[0], ApiPrices.model_validate(API)
+        (found,) = break_evens(costs, prices, berlin(begin))
+        expected = compare(costs, prices, Month(month, "Europe/Berlin"), ()).rivals[0]
+        assert found == BreakEven(expected.utilization, "big", month)
+
+    def test_a_month_without_costs_takes_those_of_the_last_that_had_some(self):
+        """Cards that have been written off, or given back, cost nothing any more."""
+        text = COSTS.replace("2026-10-13, gpus: 8", "2026-10-13, gpus: 0").replace("months: 48", "months: 10")
+        costs, prices = load_text("costs.yaml", text.encode())[0], ApiPrices.model_validate(API)
+        (found,) = break_evens(costs, prices, berlin("2026-12-24"))
+        assert found.month == "2026-10"
+
+    def test_before_the_first_price_there_is_none(self):
+        """A period that no price reaches back to is refused, with what to write."""
+        costs, prices = load_text("costs.yaml", COSTS.encode())[0], ApiPrices.model_validate(API)
+        with pytest.raises(Refused, match="no card costs anything in 2025-12 or before it"):
+            break_evens(costs, prices, berlin("2025-12-31"))

@@ -34,7 +34,7 @@ def show(told: Told, url: str, console: Console | None = None) -> None:
     )
     console.print(Text(spoken.headline(report), "bold"), soft_wrap=True)
     for line in spoken.lines(told):
-        console.print(Text(line), soft_wrap=True)
+        console.print(Text(plain(line)), soft_wrap=True)
     console.print(_states(report.total))
     console.print(_accounts("pool", report.pools, report.cost is not None))
     if len(report.owners) > 1:

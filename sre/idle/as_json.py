@@ -1,10 +1,12 @@
 """The report for machines: one object, whose keys are a contract."""
 
 from dataclasses import asdict
+from fractions import Fraction
 from typing import Any
 
 from sre.finance.money import Money
 from sre.idle.advice import Advice
+from sre.idle.break_even import BreakEven
 from sre.idle.report import Account, CardLine
 from sre.idle.states import hours, named
 from sre.idle.told import Told
@@ -18,10 +20,11 @@ def as_json(told: Told) -> dict[str, Any]:
         "period": {"start": report.start.isoformat(), "end": report.end.isoformat()},
         "gpu_hours": named(report.total.hours),
         "business_gpu_hours": named(hours(report.total.business)),
-        "idle_share": round(float(report.idle), 6),
-        "idle_share_before": None if report.idle_before is None else round(float(report.idle_before), 6),
-        "utilisation": round(float(report.total.used), 6),
-        "break_even": None if told.break_even is None else float(told.break_even),
+        "idle_share": _share(report.idle),
+        "idle_share_before": _share(report.idle_before),
+        "utilisation": _share(report.total.used),
+        "break_even": next((_share(one.share) for one in told.break_evens), None),
+        "break_evens": [_break_even(one) for one in told.break_evens],
         "cost_of_idle": _money(report.cost),
         "cost_of_all": _money(report.bill),
         "excluded_minutes": dict(report.reasons),
@@ -37,6 +40,14 @@ def as_json(told: Told) -> dict[str, Any]:
     }
 
 
+def _share(share: Fraction | None) -> float | None:
+    return None if share is None else round(float(share), 6)
+
+
+def _break_even(one: BreakEven) -> dict[str, Any]:
+    return {"utilisation": _share(one.share), "api": one.api or None, "month": one.month or None}
+
+
 def _money(money: Money | None) -> dict[str, str] | None:
     return None if money is None else {"amount": str(money), "currency": str(money.currency)}
 
@@ -46,7 +57,7 @@ def _account(one: Account, key: str) -> dict[str, Any]:
         key: one.name,
         "gpu_hours": named(one.hours),
         "business_gpu_hours": named(hours(one.business)),
-        "idle_share": round(float(one.idle), 6),
+        "idle_share": _share(one.idle),
         "cost_of_idle": _money(one.cost),
     }
 

@@ -5,6 +5,7 @@ from decimal import Decimal
 from fractions import Fraction
 
 from sre.finance.money import Money
+from sre.idle.break_even import BreakEven
 from sre.idle.report import Report
 from sre.idle.told import Told
 
@@ -99,19 +100,28 @@ def use(report: Report) -> str:
 def lines(told: Told) -> list[str]:
     """What stands under the headline."""
     report = told.report
-    found = (trend(report), use(report), against(report, told.break_even), left_out(report))
+    held = (against(report, one) for one in told.break_evens)
+    found = (trend(report), use(report), *held, left_out(report))
     return [line for line in found if line]
 
 
-def against(report: Report, break_even: Fraction | None) -> str:
-    """Work against the share from which self-hosting pays; empty where nobody has said it."""
-    if break_even is None:
-        return ""
-    used = report.total.used
-    points = abs(float(used - break_even)) * 100
-    if used >= break_even:
-        return f"Self-hosting pays from {share(break_even)} on: these cards are {points:.1f} points above it."
-    return f"Self-hosting pays from {share(break_even)} on: these cards are {points:.1f} points below it."
+def against(report: Report, one: BreakEven) -> str:
+    """Work against the share from which self-hosting pays.
+
+    That share is one of what cards can do, and theirs here is of the time: more than what they did, never less.
+    """
+    api = f"Against {one.api} s" if one.api else "S"
+    costs = f", at the costs of {one.month}" if one.month else ""
+    if one.share is None:
+        return (
+            f"{api}elf-hosting never pays{costs}: a token of one's own costs as much before any card is paid."
+        )
+    if one.share > 1:
+        return f"{api}elf-hosting does not pay{costs}: cards would have to do {share(one.share)} of what they can."
+    points = abs(float(report.total.used - one.share)) * 100
+    above = report.total.used >= one.share
+    held = "above it, if they were full while they worked" if above else "below it, however full they were"
+    return f"{api}elf-hosting pays from {share(one.share)} on{costs}: these cards are {points:.1f} points {held}."
 
 
 def _of(part: Money, whole: Money) -> Fraction:

@@ -2,12 +2,12 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 
 from sre.compile.counted import count, few
 from sre.findings import Finding
 from sre.fleet import Fleet
 from sre.idle.advice import Advice, advise
+from sre.idle.break_even import BreakEven
 from sre.idle.ledger import Ledger
 from sre.idle.loads import Context
 from sre.idle.prices import Prices
@@ -22,8 +22,8 @@ class Told:
     report: Report
     advice: tuple[Advice, ...]
     findings: tuple[Finding, ...]
-    break_even: Fraction | None = None
-    """Share of card-time with work from which self-hosting pays, as somebody has found it for these costs."""
+    break_evens: tuple[BreakEven, ...] = ()
+    """From which utilisation self-hosting pays: as somebody has said it, or against each API of a price file."""
 
 
 def tell_of(
@@ -33,12 +33,12 @@ def tell_of(
     context: Context,
     prices: Prices | None,
     findings: tuple[Finding, ...] = (),
-    break_even: Fraction | None = None,
+    break_evens: tuple[BreakEven, ...] = (),
 ) -> Told:
     """Pure: the same data give the same report."""
     report = make_report(fleet, ledger, windows, context, prices)
     advice = advise(report, ledger, context, prices)
-    return Told(report, advice, (*findings, *_odd(report, prices)), break_even)
+    return Told(report, advice, (*findings, *_odd(report, prices)), break_evens)
 
 
 def _odd(report: Report, prices: Prices | None) -> Iterator[Finding]:
