@@ -260,6 +260,15 @@ class TestCards:
             "unallocated": 12.0,
         }
 
+    def test_capacity_that_nobody_sees_is_unknown_while_nobody_looks(self):
+        """In hours of which nothing at all was recorded a spare card is as unknown as any other."""
+        one = fleet([("chat", "h100", 1, 1, {})], capacity={"h100": 2})
+        assert totals(settle(one, observed(("A", "chat", "a", "busy", {**always(begin=2), 1: 30})))) == {
+            "busy": 4.5,
+            "unallocated": 4.5,
+            "unknown": 3.0,
+        }
+
     def test_a_pool_that_may_be_smaller_misses_nothing_when_it_is(self):
         """Replicas above the minimum that are not there are left out as scaled in; those below it are unknown."""
         one = fleet([("chat", "h100", 1, {"min": 2, "max": 4}, {})])

@@ -49,7 +49,7 @@ def asked_for(
 
 
 def _check_declared(inputs: Inputs) -> None:
-    from sre.idle.ledger import declared_cards
+    from sre.idle.declared import declared_cards
 
     if not declared_cards(inputs.fleet):
         raise Refused([Finding(inputs.source.where(("pools",)),

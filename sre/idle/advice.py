@@ -11,7 +11,8 @@ from shlex import quote
 from sre.compile.counted import count, few
 from sre.finance.money import Money, round_money
 from sre.fleet import Fleet, Pool
-from sre.idle.ledger import Ledger, least
+from sre.idle.declared import least
+from sre.idle.ledger import Ledger
 from sre.idle.loads import Context, PoolLoad
 from sre.idle.prices import Prices
 from sre.idle.report import Report

@@ -1,22 +1,23 @@
 """Observed minutes settled against the cards that are declared: each declared card-minute has exactly one state.
 
 What is not there is named by who misses it: a pool whose card nobody saw has unknown minutes, a pool that may be
-smaller has minutes that are left out, and cards beyond all pools that nobody saw are unallocated. What is there and
-nobody declared is kept apart, so that totals stay cards times hours.
+smaller has minutes that are left out, and cards beyond all pools that nobody saw are unallocated while others were
+seen. What is there and nobody declared is kept apart, so that totals stay cards times hours.
 """
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
 from sre.fleet import Fleet, Pool
+from sre.idle.availability import leave_out_kept
+from sre.idle.declared import declared_cards, least, most
 from sre.idle.models import Types
 from sre.idle.observed import Held, Observed, Seat
+from sre.idle.slices import are_cards, divide
 from sre.idle.states import (
-    EMPTY_IDLE,
     EXCLUDED,
-    LOADED_IDLE,
     STATES,
     UNALLOCATED,
     UNKNOWN,
@@ -53,30 +54,12 @@ def settle(fleet: Fleet, observed: Observed) -> Ledger:
     return _Settling(fleet, observed).settle()
 
 
-def declared_cards(fleet: Fleet) -> dict[str, int]:
-    """Cards by type: `capacity`, or the most that the pools declare."""
-    found = Counter[str]()
-    for pool in fleet.pools:
-        if pool.gpus:
-            found[pool.gpus.type] += most(pool)
-    return {**found, **fleet.capacity}
-
-
-def most(pool: Pool) -> int:
-    """The most cards that a pool scales to."""
-    return pool.gpus.per_replica * pool.gpus.replicas.max if pool.gpus else 0
-
-
-def least(pool: Pool) -> int:
-    """Cards that a pool always has."""
-    return pool.gpus.per_replica * pool.gpus.replicas.min if pool.gpus else 0
-
-
 class _Settling:
     def __init__(self, fleet: Fleet, observed: Observed) -> None:
         self._fleet, self._observed = fleet, observed
         self._pools = {pool.name: pool for pool in fleet.pools if pool.gpus}
         self._slots = [minutes * WHOLE for minutes in observed.minutes]
+        self._looked = [minutes * WHOLE for minutes in observed.seen()]
         self._types = Types(fleet, observed.held.values())
         self._unseen: dict[str, Held] = {}
         self._beyond: dict[Seat, Held] = {}
@@ -127,17 +110,12 @@ class _Settling:
             (by_pool[held.seat.pool] if held.seat.pool in self._pools else free).append(held)
         slices = self._observed.slices()
         for name, pool in self._pools.items():
-            if any(held.seat.mig for held in by_pool[name]) and not self._counts_slices(by_pool[name], pool):
-                _divide(by_pool[name], slices)
-        _divide(free, slices)
+            if any(held.seat.mig for held in by_pool[name]) and not are_cards(
+                by_pool[name], pool, sum(self._slots)
+            ):
+                divide(by_pool[name], slices)
+        divide(free, slices)
         return by_pool, free
-
-    def _counts_slices(self, held: list[Held], pool: Pool) -> bool:
-        """Whether the fleet file calls each slice a card: then there are no more of them than it declares."""
-        full = [sum(one.tally.cells) for one in held]
-        return sum(full) <= most(pool) * sum(self._slots) and len(
-            {(h.seat.uuid, h.seat.mig) for h in held}
-        ) <= most(pool)
 
     def _all_declared(self, by_pool: Mapping[str, list[Held]], free: list[Held]) -> set[str]:
         """Types without `capacity` of which no more cards were seen than pools declare: free ones are theirs."""
@@ -182,7 +160,7 @@ class _Settling:
         for one in reversed(order):
             if not parts:
                 return
-            parts -= self._move(one, self._aside(one.seat), window, parts)
+            parts -= one.tally.move(self._aside(one.seat).tally, window, parts)
 
     def _adopt(self, pool: Pool, returned: list[Held], window: int, parts: int) -> int:
         """Cards that are the pool's, and that nobody has now: they stand for what it misses."""
@@ -190,7 +168,7 @@ class _Settling:
             if parts and any(one.tally.at(window)):
                 seat = Seat(one.seat.uuid, one.seat.mig, pool.name, "")
                 target = self._cards.setdefault(seat, Held(seat, Tally(len(self._slots)), one.labels))
-                parts -= self._move(one, target, window, parts)
+                parts -= one.tally.move(target.tally, window, parts)
         return parts
 
     def _gaps(self, order: list[Held], window: int, parts: int) -> int:
@@ -199,7 +177,7 @@ class _Settling:
             if not parts:
                 break
             lacks = self._slots[window] - sum(one.tally.at(window))
-            if lacks > 0 and _between(one.tally, window) and not self._elsewhere(one, window):
+            if lacks > 0 and one.tally.surrounds(window) and not self._elsewhere(one, window):
                 taken = min(lacks, parts)
                 one.tally.add(window, UNKNOWN, taken)
                 parts -= taken
@@ -229,9 +207,12 @@ class _Settling:
         for window, left in enumerate(room):
             left = self._gaps(mine, window, left)
             if left:
+                # In minutes in which nobody looked nothing is known of them either.
+                blind = left * (self._slots[window] - self._looked[window]) // self._slots[window]
                 held = self._nobody(Seat("", "", "", kind), kind)
-                held.tally.add(window, UNALLOCATED, left)
-                held.signals["declared"] += left // WHOLE
+                held.tally.add(window, UNKNOWN, blind)
+                held.tally.add(window, UNALLOCATED, left - blind)
+                held.signals["declared"] += (left - blind) // WHOLE
 
     def _settled(self, one: Held, room: list[int]) -> Held:
         """A card of nobody takes what room there is; what is left of it stays behind."""
@@ -239,7 +220,7 @@ class _Settling:
         target = self._cards.setdefault(one.seat, fresh)
         for window, left in enumerate(room):
             if left:
-                room[window] -= self._move(one, target, window, left)
+                room[window] -= one.tally.move(target.tally, window, left)
         return target
 
     def _nobody(self, seat: Seat, name: str) -> Held:
@@ -256,55 +237,6 @@ class _Settling:
         if any(held.tally.cells):
             self._aside(held.seat).tally.include(held.tally)
 
-    def _move(self, origin: Held, target: Held, window: int, parts: int) -> int:
-        """So many parts of a window from one to another; the value is how many there were."""
-        moved = 0
-        # What is known least goes first.
-        for state in (UNKNOWN, EXCLUDED, UNALLOCATED, EMPTY_IDLE, LOADED_IDLE, 1, 0):
-            here = window * _WIDTH + state
-            taken = min(origin.tally.cells[here], parts - moved)
-            if taken:
-                origin.tally.cells[here] -= taken
-                target.tally.cells[here] += taken
-                moved += taken
-        return moved
-
-
-def leave_out_kept(held: Iterable[Held], replicas: int, windows: int) -> None:
-    """The busiest replicas of a pool are those that it keeps for availability: their idle minutes are left out."""
-    by_replica = defaultdict[tuple[str, str], list[Held]](list)
-    for one in held:
-        by_replica[(one.seat.replica, "") if one.seat.replica else ("", one.seat.uuid)].append(one)
-    for window in range(windows):
-        there = []
-        for name, cards in by_replica.items():
-            cells = [card.tally.at(window) for card in cards]
-            if any(map(any, cells)):
-                idle = sum(cell[LOADED_IDLE] + cell[EMPTY_IDLE] for cell in cells)
-                there.append((idle, name))
-        for idle, name in sorted(there)[:replicas]:
-            if idle:
-                for card in by_replica[name]:
-                    _leave_out(card, window)
-
-
-def _leave_out(card: Held, window: int) -> None:
-    for state in (LOADED_IDLE, EMPTY_IDLE):
-        parts = card.tally.cells[window * _WIDTH + state]
-        card.tally.cells[window * _WIDTH + state] = 0
-        card.tally.add(window, EXCLUDED, parts)
-        if parts:
-            card.reasons["min_replicas"] += parts // WHOLE
-
-
-def _divide(held: Iterable[Held], slices: Mapping[str, int]) -> None:
-    for one in held:
-        count = slices.get(one.seat.uuid, 1) if one.seat.mig else 1
-        if count > 1:
-            for place, parts in enumerate(one.tally.cells):
-                if parts:
-                    one.tally.cells[place] = parts // count
-
 
 def _sums(held: Iterable[Held], windows: int) -> list[int]:
     found = [0] * windows
@@ -313,9 +245,3 @@ def _sums(held: Iterable[Held], windows: int) -> list[int]:
         for window in range(windows):
             found[window] += sum(cells[window * _WIDTH : (window + 1) * _WIDTH])
     return found
-
-
-def _between(tally: Tally, window: int) -> bool:
-    """Whether the card was there before the window, or in it, and will be after it, or is in it."""
-    here = window * _WIDTH
-    return any(tally.cells[here : here + _WIDTH]) or (any(tally.cells[:here]) and any(tally.cells[here:]))

@@ -10,6 +10,9 @@ BUSY, UNDERUSED, LOADED_IDLE, EMPTY_IDLE, UNALLOCATED, UNKNOWN, EXCLUDED = range
 IDLE = (LOADED_IDLE, EMPTY_IDLE, UNALLOCATED)
 """Those in which a card is paid for and does nothing."""
 
+_LEAST_KNOWN = (UNKNOWN, EXCLUDED, UNALLOCATED, EMPTY_IDLE, LOADED_IDLE, UNDERUSED, BUSY)
+"""In the order in which minutes are given away where there are too many of them."""
+
 SPELLED = {
     "busy": "busy",
     "underused": "underused",
@@ -53,6 +56,23 @@ class Tally:
     def sums(self) -> list[int]:
         """Parts by state over all windows."""
         return [sum(self.cells[state :: len(STATES)]) for state in range(len(STATES))]
+
+    def move(self, target: "Tally", window: int, parts: int) -> int:
+        """So many parts of a window to another tally; the value is how many there were."""
+        moved = 0
+        for state in _LEAST_KNOWN:
+            here = window * len(STATES) + state
+            taken = min(self.cells[here], parts - moved)
+            if taken:
+                self.cells[here] -= taken
+                target.cells[here] += taken
+                moved += taken
+        return moved
+
+    def surrounds(self, window: int) -> bool:
+        """Whether there is something in the window, or both before and behind it."""
+        here = window * len(STATES)
+        return any(self.at(window)) or (any(self.cells[:here]) and any(self.cells[here:]))
 
     def include(self, other: "Tally") -> None:
         self.cells = array("I", map(int.__add__, self.cells, other.cells))
