@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sre.checks.idle.earlier import Earlier
 from sre.finance.breakeven.answer import compare
 from sre.finance.breakeven.prices import Prices as ApiPrices
 from sre.finance.costs import load_text
@@ -65,7 +66,7 @@ def fleet(replicas=4, each=2, **more):
     )
 
 
-def told(one, state, days=1, load=None, priced=True, before=None, jobs="busy"):
+def told(one, state, days=1, load=None, priced=True, before=None, jobs="busy", costs=COSTS, beyond=()):
     """``state`` gives that of a card of chat by (replica, hour)."""
     period = windows(MONDAY, MONDAY + days * DAY * 3600, BERLIN)
     seen = Observed(window.minutes for window in period)
@@ -82,7 +83,10 @@ def told(one, state, days=1, load=None, priced=True, before=None, jobs="busy"):
     for replica in range(2):
         seat = Seat(f"L40S-{replica}", "", "jobs", f"llm/jobs-{replica}")
         seen.add(seat, {"state": jobs, "evidence": "activity"}, [(hour, 60) for hour in range(len(period))])
-    costs, _ = load_text("costs.yaml", COSTS.encode())
+    for uuid, own in beyond:
+        labels = {"state": own, "evidence": "activity", "gpu_model": "H100"}
+        seen.add(Seat(uuid, "", "", ""), labels, [(hour, 60) for hour in range(len(period))])
+    costs, _ = load_text("costs.yaml", costs.encode())
     context = Context({"chat": load} if load else {}, before)
     return tell_of(one, settle(one, seen), period, context, Prices(costs, one) if priced else None)
 
@@ -237,11 +241,42 @@ class TestMoney:
 
     def test_the_trend_is_told_where_the_period_before_was_recorded(self):
         """Against the same count of the period before; a period that was hardly recorded is none to compare with."""
-        minutes = 10 * DAY * 60
-        assert trend(told(fleet(), idle, before=Before(minutes // 2, 1.0)).report) == (
+        less = Before(dict.fromkeys(("GPU-0-0", "GPU-0-1", "GPU-1-0"), -DAY * 60), 1.0)
+        assert trend(told(fleet(), idle, before=less).report) == (
             "In the period before it was 50.0%, 30.0 points less."
         )
-        assert trend(told(fleet(), idle, before=Before(0, 0.5)).report) == ""
+        assert trend(told(fleet(), idle, before=Before({}, 1.0)).report).endswith("it was as much: 80.0%.")
+        assert trend(told(fleet(), idle, before=Before({}, 0.5)).report) == (
+            "No trend is told: of the period before 50.0% was recorded."
+        )
+        assert trend(told(fleet(), idle).report) == ""
+
+    def test_the_trend_counts_slices_as_parts_of_their_card(self):
+        """Three idle slices of one card then, and one now: one card is 66.7 points better, not 200."""
+        one = Fleet.model_validate({"version": 1, "name": "mig", "pools": [
+            {"name": "chat", "engine": {"kind": "vllm", "version": "0.32.0"}, "gpus": {"type": "h100", "replicas": 1}},
+        ]})  # fmt: skip
+        period, seen = windows(MONDAY, MONDAY + DAY * 3600, BERLIN), Observed([60] * DAY)
+        for mig, state in (("1", "loaded_idle"), ("2", "busy"), ("3", "busy")):
+            labels = {"state": state, "evidence": "activity"}
+            seen.add(Seat("GPU-A", mig, "chat", mig), labels, [(hour, 60) for hour in range(DAY)])
+        context = Context({}, Earlier({"GPU-A": 3 * DAY * 60}, 1.0).against(seen))
+        found = tell_of(one, settle(one, seen), period, context, None).report
+        assert trend(found) == "In the period before it was 100.0%, 66.7 points more."
+
+    def test_cards_in_no_total_are_in_no_trend(self):
+        """What nobody declares may have done what it likes in the period before."""
+        before = Before({"GPU-9-9": -DAY * 60}, 1.0)
+        seen = {"beyond": [("GPU-9-9", "busy")]}
+        assert trend(told(fleet(), idle, before=before, **seen).report).endswith("it was as much: 80.0%.")
+
+    def test_a_busy_pool_without_a_price_leaves_no_share_of_the_bill(self):
+        """What all cards cost is not known then; what idle ones cost is."""
+        one = fleet()
+        found = told(one, idle, costs=COSTS.replace("jobs: [{from: 2026-01-01", "jobs: [{from: 2026-11-01"))
+        assert found.report.cost.amount > 0
+        assert found.report.bill is None
+        assert "busy cards" in next(f.what for f in found.findings if f.where == "--costs")
 
     def test_work_is_held_against_the_users_own_break_even(self):
         """From which utilisation self-hosting pays is the user's number; nothing is said without one."""

@@ -42,6 +42,8 @@ class Ledger:
     beyond: list[Held] = field(default_factory=list)
     types: Mapping[str, str] = field(default_factory=dict)
     """Card type by seat's UUID, where it is known."""
+    slices: Mapping[str, int] = field(default_factory=dict)
+    """By UUID, of how many slices a card's minute is made up here: where they are not cards of their own."""
 
     @property
     def entries(self) -> Iterable[Held]:
@@ -64,6 +66,7 @@ class _Settling:
         self._unseen: dict[str, Held] = {}
         self._beyond: dict[Seat, Held] = {}
         self._cards: dict[Seat, Held] = {}
+        self._slices: dict[str, int] = {}
 
     def settle(self) -> Ledger:
         """Pool by pool, then what is beyond them."""
@@ -101,11 +104,12 @@ class _Settling:
                 held.seat.uuid: self._types.of(held)
                 for held in [*self._cards.values(), *self._unseen.values()]
             },
+            self._slices,
         )
 
     def _sorted(self) -> tuple[dict[str, list[Held]], list[Held]]:
         """Seats by pool, and those of no pool; slices counted as parts of a card where the pool declares cards."""
-        by_pool, free = defaultdict[str, list[Held]](list), list[Held]()
+        by_pool, free, whole = defaultdict[str, list[Held]](list), list[Held](), set[str]()
         for held in self._observed.held.values():
             (by_pool[held.seat.pool] if held.seat.pool in self._pools else free).append(held)
         slices = self._observed.slices()
@@ -114,7 +118,10 @@ class _Settling:
                 by_pool[name], pool, sum(self._slots)
             ):
                 divide(by_pool[name], slices)
+            else:
+                whole |= {held.seat.uuid for held in by_pool[name]}
         divide(free, slices)
+        self._slices = {uuid: parts for uuid, parts in slices.items() if uuid not in whole}
         return by_pool, free
 
     def _all_declared(self, by_pool: Mapping[str, list[Held]], free: list[Held]) -> set[str]:

@@ -7,6 +7,7 @@ from fractions import Fraction
 from sre.finance.money import Money
 from sre.idle.break_even import BreakEven
 from sre.idle.report import Report
+from sre.idle.states import BUSY, PER_HOUR, UNDERUSED
 from sre.idle.told import Told
 
 SIGNALS = {
@@ -63,14 +64,23 @@ def headline(report: Report) -> str:
 
 
 def trend(report: Report) -> str:
-    """Against the period before; empty where that is not known."""
+    """Against the period before; why not, where too little of that was recorded; empty where it was not asked for."""
     before = report.idle_before
     if before is None:
-        return ""
+        return _no_trend(report)
     change = float(report.idle - before) * 100
     if abs(change) < 0.05:
         return f"In the period before it was as much: {share(before)}."
     return f"In the period before it was {share(before)}, {abs(change):.1f} points {'less' if change > 0 else 'more'}."
+
+
+def _no_trend(report: Report) -> str:
+    if not report.trend:
+        return ""
+    held = share(Fraction(report.trend.looked))
+    return (
+        f"No trend is told: of the period before {held if report.trend.looked else 'nothing'} was recorded."
+    )
 
 
 def left_out(report: Report) -> str:
@@ -86,13 +96,13 @@ def left_out(report: Report) -> str:
 def use(report: Report) -> str:
     """How much of the card-time had work, in all and in business hours, and what an hour of it cost."""
     total = report.total
-    worked = total.parts[0] + total.parts[1]
+    worked = total.parts[BUSY] + total.parts[UNDERUSED]
     line = f"Cards had work for {share(total.used)} of the time"
     open_ = sum(total.business)
     if open_ and open_ != sum(total.parts):
-        line += f", for {share(Fraction(total.business[0] + total.business[1], open_))} of business hours"
+        line += f", for {share(Fraction(total.business[BUSY] + total.business[UNDERUSED], open_))} of business hours"
     if report.bill is not None and worked:
-        each = report.bill.amount / (Decimal(worked) / 50_400)
+        each = report.bill.amount / (Decimal(worked) / PER_HOUR)
         line += f"; an hour of work cost {each:,.2f} {report.bill.currency}"
     return f"{line}."
 

@@ -91,6 +91,12 @@ def hours(parts: Iterable[int]) -> dict[str, Decimal]:
     return {**found, "total": Decimal(total) / 1000}
 
 
+def idle_hours(parts: Iterable[int]) -> Decimal:
+    """Hours of the idle states, as ``hours`` rounds them."""
+    found = hours(parts)
+    return sum((found[STATES[state]] for state in IDLE), Decimal(0))
+
+
 def idle_share(parts: Iterable[int]) -> Fraction:
     """Idle card-time of all card-time."""
     counts = list(parts)

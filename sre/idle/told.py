@@ -10,8 +10,9 @@ from sre.idle.advice import Advice, advise
 from sre.idle.break_even import BreakEven
 from sre.idle.ledger import Ledger
 from sre.idle.loads import Context
+from sre.idle.making import make_report
 from sre.idle.prices import Prices
-from sre.idle.report import Report, make_report
+from sre.idle.report import Report
 from sre.idle.windows import Window
 
 
@@ -56,6 +57,12 @@ def _odd(report: Report, prices: Prices | None) -> Iterator[Finding]:
             "pools", f"{count(len(undeclared), 'pool')} without `gpus`: {few(undeclared, 3, 'pool')}",
             "how many cards they have is not known, so their time is in no total",
             "write `gpus: {type: ..., per_replica: ..., replicas: ...}`", "warning",
+        )  # fmt: skip
+    if prices and report.cost is not None and report.bill is None:
+        yield Finding(
+            "--costs", "busy cards of some pool or type have no price in this period",
+            "what all cards cost is not known: no share of it is told, and not what an hour of work cost",
+            "add a price for them under `gpus`, from the day on that they were there", "warning",
         )  # fmt: skip
     if prices and report.cost is None:
         yield Finding(

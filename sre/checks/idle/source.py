@@ -18,7 +18,7 @@ from sre.promql import same
 
 STATE, MINUTE_STATE = "gpu:state:info", "fleet:minute:state"
 WANTED = (
-    STATE, MINUTE_STATE, "pool:gpu_utilization:avg5m", "pool:in_flight:avg5m", "pool:requests_done:rate5m",
+    STATE, MINUTE_STATE, "pool:gpu_utilization:avg5m", "pool:requests_done:rate5m",
     "replica:up:state",
 )  # fmt: skip
 """Series that the report is made of."""
