@@ -18,8 +18,8 @@ from sre.finance.costs import load_text
 from sre.finance.months import Month
 from sre.findings import Refused
 from sre.fleet import Fleet
-from sre.idle.advice import TARGET
 from sre.idle.break_even import BreakEven, break_evens
+from sre.idle.consolidation import TARGET
 from sre.idle.digest import digest
 from sre.idle.ledger import settle
 from sre.idle.loads import Before, Context, PoolLoad
@@ -66,7 +66,19 @@ def fleet(replicas=4, each=2, **more):
     )
 
 
-def told(one, state, days=1, load=None, priced=True, before=None, jobs="busy", costs=COSTS, beyond=()):
+def told(
+    one,
+    state,
+    days=1,
+    load=None,
+    priced=True,
+    before=None,
+    jobs="busy",
+    costs=COSTS,
+    beyond=(),
+    seats=(),
+    late=0,
+):
     """``state`` gives that of a card of chat by (replica, hour)."""
     period = windows(MONDAY, MONDAY + days * DAY * 3600, BERLIN)
     seen = Observed(window.minutes for window in period)
@@ -74,7 +86,7 @@ def told(one, state, days=1, load=None, priced=True, before=None, jobs="busy", c
     for replica in range(chat.replicas.max):
         for card in range(chat.per_replica):
             seat = Seat(f"GPU-{replica}-{card}", "", "chat", f"llm/chat-{replica}")
-            for hour in range(len(period)):
+            for hour in range(late, len(period)):
                 seen.add(
                     seat,
                     {"state": state(replica, hour), "evidence": "activity", "gpu_model": "H100"},
@@ -83,9 +95,9 @@ def told(one, state, days=1, load=None, priced=True, before=None, jobs="busy", c
     for replica in range(2):
         seat = Seat(f"L40S-{replica}", "", "jobs", f"llm/jobs-{replica}")
         seen.add(seat, {"state": jobs, "evidence": "activity"}, [(hour, 60) for hour in range(len(period))])
-    for uuid, own in beyond:
+    for uuid, pool, name, own, hours in seats:
         labels = {"state": own, "evidence": "activity", "gpu_model": "H100"}
-        seen.add(Seat(uuid, "", "", ""), labels, [(hour, 60) for hour in range(len(period))])
+        seen.add(Seat(uuid, "", pool, name), labels, [(hour, 60) for hour in hours])
     costs, _ = load_text("costs.yaml", costs.encode())
     context = Context({"chat": load} if load else {}, before)
     return tell_of(one, settle(one, seen), period, context, Prices(costs, one) if priced else None)
@@ -130,6 +142,26 @@ class TestFewerReplicas:
         found = kinds(told(fleet(), idle, days=2, load=load))["consolidate"]
         assert found.saving.amount == 6 * 24 * (Decimal("2.52") + Decimal("3.00"))
         assert found.commands == ("kubectl -n llm scale deployment/chat --replicas=1",)
+
+    def test_on_hosts_the_least_busy_replicas_are_stopped(self):
+        """The commands name those that the sentence names, whatever their names are."""
+
+        def first_is_idle(replica, _hour):
+            return "busy" if replica else "loaded_idle"
+
+        load = PoolLoad(work=(3.0,) * DAY)
+        found = kinds(told(fleet(identity="host"), first_is_idle, load=load))["consolidate"]
+        assert found.what.endswith(
+            "3 replicas of chat would have carried its peak, 4 are declared; least busy: llm/chat-0"
+        )
+        assert found.commands == ("systemctl --host llm/chat-0 stop vllm",)
+
+    def test_pods_of_before_the_last_rollout_are_no_replicas(self):
+        """Only who was there in the end can be taken away: a pod that is gone was the least busy of all."""
+        gone = ("GPU-0-0", "chat", "llm/chat-old", "loaded_idle", range(2))
+        load = PoolLoad(work=(3.0,) * DAY)
+        found = kinds(told(fleet(), idle, load=load, seats=[gone], late=2))["consolidate"]
+        assert "least busy: llm/chat-0" in found.what
 
 
 class TestNothingAtNight:
@@ -267,7 +299,7 @@ class TestMoney:
     def test_cards_in_no_total_are_in_no_trend(self):
         """What nobody declares may have done what it likes in the period before."""
         before = Before({"GPU-9-9": -DAY * 60}, 1.0)
-        seen = {"beyond": [("GPU-9-9", "busy")]}
+        seen = {"seats": [("GPU-9-9", "", "", "busy", range(DAY))]}
         assert trend(told(fleet(), idle, before=before, **seen).report).endswith("it was as much: 80.0%.")
 
     def test_a_busy_pool_without_a_price_leaves_no_share_of_the_bill(self):

@@ -91,6 +91,28 @@ class TestWindows:
         assert all(1 <= window.minutes <= 60 for window in found)
         assert tuple(window for run in runs(found) for window in run) == found
 
+    @given(
+        st.integers(28_000_000, 30_000_000),
+        st.integers(1, 3000),
+        st.sampled_from(["UTC", "Asia/Kolkata", "Europe/Berlin"]),
+        st.tuples(st.integers(0, 1438), st.integers(1, 1439)).filter(lambda pair: pair[0] < pair[1]),
+    )
+    def test_business_hours_count_to_the_minute(self, start, length, zone, hours):
+        """Where business hours begin or end within an hour it is cut: what is open are the calendar's minutes."""
+        first, last = (f"{minute // 60:02}:{minute % 60:02}" for minute in hours)
+        own = {"days": ["mon", "wed", "sat"], "start": first, "end": last}
+        one = fleet([("chat", "h100", 1, 1, {})], timezone=zone, business_hours=own)
+        calendar = Calendar(one)
+        found = windows(start * 60, (start + length) * 60, one.zone, calendar.cuts)
+        minutes = (datetime.fromtimestamp((start + n) * 60, one.zone) for n in range(length))
+        days = [
+            at
+            for at in minutes
+            if at.weekday() in (0, 2, 5) and hours[0] <= at.hour * 60 + at.minute < hours[1]
+        ]
+        assert sum(window.minutes for window in found if calendar.is_open(None, window)) == len(days)
+        assert sum(window.minutes for window in found) == length
+
     def test_half_hour_zones_have_their_own_hours(self):
         """Where local time is half an hour off, hours begin at half past, in UTC."""
         found = windows(moment("2026-07-01"), moment("2026-07-01") + 7200, ZoneInfo("Asia/Kolkata"))

@@ -59,7 +59,7 @@ def _check_declared(inputs: Inputs) -> None:
 
 
 def _period(inputs: Inputs, since: str, until: str | None) -> "tuple[Window, ...]":
-    from sre.idle.windows import MINUTE, windows
+    from sre.idle.windows import MINUTE, Calendar, windows
 
     # The last minutes may not have been recorded yet.
     latest = datetime.fromtimestamp((time.time() - 2 * MINUTE) // MINUTE * MINUTE, UTC)
@@ -69,7 +69,7 @@ def _period(inputs: Inputs, since: str, until: str | None) -> "tuple[Window, ...
     if end - start < MINUTE:
         raise Refused([Finding("--since", "the period is shorter than a minute", "states are told by the minute",
                                "ask for an hour or more")])  # fmt: skip
-    return windows(start, end, inputs.fleet.zone)
+    return windows(start, end, inputs.fleet.zone, Calendar(inputs.fleet).cuts)
 
 
 def _costs(path: Path | None, inputs: Inputs) -> "tuple[Costs | None, tuple[Finding, ...]]":

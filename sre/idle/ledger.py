@@ -114,12 +114,11 @@ class _Settling:
             (by_pool[held.seat.pool] if held.seat.pool in self._pools else free).append(held)
         slices = self._observed.slices()
         for name, pool in self._pools.items():
-            if any(held.seat.mig for held in by_pool[name]) and not are_cards(
-                by_pool[name], pool, sum(self._slots)
-            ):
-                divide(by_pool[name], slices)
+            mine = by_pool[name]
+            if any(held.seat.mig for held in mine) and not are_cards(mine, pool, sum(self._slots)):
+                divide(mine, slices)
             else:
-                whole |= {held.seat.uuid for held in by_pool[name]}
+                whole |= {held.seat.uuid for held in mine}
         divide(free, slices)
         self._slices = {uuid: parts for uuid, parts in slices.items() if uuid not in whole}
         return by_pool, free

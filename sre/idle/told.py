@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from sre.compile.counted import count, few
 from sre.findings import Finding
 from sre.fleet import Fleet
-from sre.idle.advice import Advice, advise
+from sre.idle.advice import Advice
+from sre.idle.adviser import advise
 from sre.idle.break_even import BreakEven
+from sre.idle.case import Case
 from sre.idle.ledger import Ledger
 from sre.idle.loads import Context
 from sre.idle.making import make_report
@@ -38,7 +40,7 @@ def tell_of(
 ) -> Told:
     """Pure: the same data give the same report."""
     report = make_report(fleet, ledger, windows, context, prices)
-    advice = advise(report, ledger, context, prices)
+    advice = advise(Case(report, ledger, context, prices))
     return Told(report, advice, (*findings, *_odd(report, prices)), break_evens)
 
 
