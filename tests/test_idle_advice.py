@@ -75,7 +75,6 @@ def told(
     before=None,
     jobs="busy",
     costs=COSTS,
-    beyond=(),
     seats=(),
     late=0,
 ):

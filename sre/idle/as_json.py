@@ -1,19 +1,25 @@
 """The report for machines: one object, whose keys are a contract."""
 
 from dataclasses import asdict
+from datetime import datetime
 from fractions import Fraction
 from typing import Any
 
 from sre.finance.money import Money
 from sre.idle.advice import Advice
 from sre.idle.break_even import BreakEven
-from sre.idle.report import Account, CardLine
-from sre.idle.states import hours, named
+from sre.idle.report import DIGITS, Account, CardLine, Report
+from sre.idle.states import STATES, hours, named
 from sre.idle.told import Told
+from sre.idle.windows import Window
 
 
 def as_json(told: Told) -> dict[str, Any]:
-    """Hours are numbers of three decimals, money is text; what is not known is null."""
+    """Hours are numbers of three decimals, money is text; what is not known is null.
+
+    A card's ``course`` has a digit for each of ``hours``: the place in ``states`` of the one in which most of that hour
+    was, or 7 where the card was not there.
+    """
     report = told.report
     return {
         "fleet": report.fleet.name,
@@ -32,6 +38,8 @@ def as_json(told: Told) -> dict[str, Any]:
         "pools": [_account(one, "pool") for one in report.pools],
         "owners": [_account(one, "owner") for one in report.owners],
         "types": [_account(one, "type") for one in report.types],
+        "states": list(STATES),
+        "hours": [_moment(report, window) for window in report.windows],
         "gpus": [_card(one) for one in report.cards],
         "unseen": [_card(one) for one in report.unseen],
         "beyond": [_card(one) for one in report.beyond],
@@ -46,6 +54,10 @@ def _share(share: Fraction | None) -> float | None:
 
 def _break_even(one: BreakEven) -> dict[str, Any]:
     return {"utilisation": _share(one.share), "api": one.api or None, "month": one.month or None}
+
+
+def _moment(report: Report, window: Window) -> str:
+    return datetime.fromtimestamp(window.start, report.fleet.zone).isoformat()
 
 
 def _money(money: Money | None) -> dict[str, str] | None:
@@ -72,7 +84,9 @@ def _card(one: CardLine) -> dict[str, Any]:
         "host": one.host,
         "gpu": one.gpu,
         "gpu_hours": named(one.hours),
+        "business_gpu_hours": named(hours(one.business)),
         "signal": one.signal,
+        "course": one.course.translate(DIGITS).decode("ascii"),
     }
 
 

@@ -126,3 +126,6 @@ class Trend:
 
 NOWHERE = len(STATES)
 """Of a card's course: it was not there."""
+
+DIGITS = bytes(ord("0") + min(value, NOWHERE) for value in range(256))
+"""With which a course translates into text."""

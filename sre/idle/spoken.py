@@ -7,7 +7,7 @@ from fractions import Fraction
 from sre.finance.money import Money
 from sre.idle.break_even import BreakEven
 from sre.idle.report import Report
-from sre.idle.states import BUSY, PER_HOUR, UNDERUSED
+from sre.idle.states import BUSY, PER_HOUR, UNDERUSED, idle_hours, idle_share
 from sre.idle.told import Told
 
 SIGNALS = {
@@ -107,11 +107,23 @@ def use(report: Report) -> str:
     return f"{line}."
 
 
+def by_hours(report: Report) -> str:
+    """Idle time in business hours and outside, each with its share; empty where all time is the one or the other."""
+    inside, outside = report.total.business, report.total.outside
+    if not sum(inside) or not sum(outside):
+        return ""
+    return f"In business hours {_idle(inside)} stood idle, outside them {_idle(outside)}."
+
+
+def _idle(parts: tuple[int, ...]) -> str:
+    return f"{hours(idle_hours(parts))} GPU-hours ({share(idle_share(parts))})"
+
+
 def lines(told: Told) -> list[str]:
     """What stands under the headline."""
     report = told.report
     held = (against(report, one) for one in told.break_evens)
-    found = (trend(report), use(report), *held, left_out(report))
+    found = (trend(report), by_hours(report), use(report), *held, left_out(report))
     return [line for line in found if line]
 
 

@@ -9,7 +9,7 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sre.idle import spoken
-from sre.idle.report import NOWHERE, Account, CardLine, Report
+from sre.idle.report import DIGITS, Account, CardLine, Report
 from sre.idle.states import IDLE, MEANING, SPELLED, STATES
 from sre.idle.told import Told
 
@@ -77,10 +77,7 @@ def _course(course: bytes, together: int) -> str:
     if together > 1:
         chunks = (course[at : at + together] for at in range(0, len(course), together))
         course = bytes(_most(chunk) for chunk in chunks)
-    return course.translate(_DIGITS).decode("ascii")
-
-
-_DIGITS = bytes(ord("0") + min(value, NOWHERE) for value in range(256))
+    return course.translate(DIGITS).decode("ascii")
 
 
 def _most(chunk: bytes) -> int:
