@@ -20,7 +20,7 @@ from sre.idle.page import page
 from sre.idle.prices import Prices
 from sre.idle.told import Told, tell_of
 from sre.idle.windows import Window, windows
-from sre.simulate.standing import BUSY, DAY, UNDERUSED, Stage, stage
+from sre.simulate.standing import BUSY, DAY, LEFT_OUT, UNDERUSED, Stage, stage
 
 PICTURE = Path(__file__).parents[2] / "docs" / "idle.png"
 START = int(datetime(2026, 10, 11, 22, tzinfo=UTC).timestamp())
@@ -62,7 +62,8 @@ def _observed(staged: Stage, period: tuple[Window, ...]) -> Observed:
         for number, window in enumerate(period):
             first = (window.start - staged.start) // 60
             for state, minutes in Counter(card.truth[first : first + window.minutes]).items():
-                found.add(seat, {**labels, "state": state}, [(number, minutes)])
+                reason = {} if state != LEFT_OUT else {"evidence": "young" if pool in pools else "burn_in"}
+                found.add(seat, {**labels, "state": state, **reason}, [(number, minutes)])
     return found
 
 
