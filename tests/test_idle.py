@@ -88,19 +88,28 @@ def samples(start, values):
 
 
 @pytest.fixture(scope="module")
-def recorded(week, tmp_path_factory, start_program):
-    """A Prometheus as users run it, its blocks made by promtool, that holds what the rules recorded alone."""
-    folder = tmp_path_factory.mktemp("blocks")
-    lines = []
+def records(week):
+    """What the rules recorded, by name: (name and labels, value, second)."""
+    found = {}
     for name in sorted({*WANTED, "pool:fleet:info"} - {"replica:up:state"}):
-        lines.append(f"# TYPE {name} unknown\n")
+        samples = found[name] = []
         for begin in range(BEGIN, END, 6 * 3600):
             # A minute that has a sample of its own; an instant would go on for five.
             for one in week["made"].query_range(
                 f"last_over_time({name}[59s])", begin, min(begin + 6 * 3600, END) - 60, 60
             ):
                 inside = ",".join(f'{k}="{v}"' for k, v in sorted(one.labels.items()) if k != "__name__")
-                lines += [f"{name}{{{inside}}} {value!r} {at}\n" for at, value in one.points]
+                samples += [(f"{name}{{{inside}}}", value, at) for at, value in one.points]
+    return found
+
+
+@pytest.fixture(scope="module")
+def recorded(records, tmp_path_factory, start_program):
+    """A Prometheus as users run it, its blocks made by promtool, that holds what the rules recorded alone."""
+    folder, lines = tmp_path_factory.mktemp("blocks"), []
+    for name, samples in records.items():
+        lines.append(f"# TYPE {name} unknown\n")
+        lines += [f"{series} {value!r} {at}\n" for series, value, at in samples]
     (folder / "week.om").write_text("".join(lines) + "# EOF\n")
     command = ["promtool", "tsdb", "create-blocks-from", "openmetrics", "week.om", "data"]
     subprocess.run(command, cwd=folder, check=True, capture_output=True)
@@ -110,6 +119,23 @@ def recorded(week, tmp_path_factory, start_program):
     return start_program(
         lambda _, port: [*arguments, f"--web.listen-address=127.0.0.1:{port}"], "/-/ready"
     ).url
+
+
+@pytest.fixture(scope="module")
+def in_victoria_metrics(records, start_program, fetch, until):
+    """The address of a VictoriaMetrics that holds the same."""
+    url = start_program(
+        lambda _, port: ["victoria-metrics", "-storageDataPath=data", "-retentionPeriod=100y",
+                         f"-httpListenAddr=127.0.0.1:{port}"],
+        "/health",
+    ).url  # fmt: skip
+    for samples in records.values():
+        text = "".join(f"{series} {value!r} {round(at * 1000)}\n" for series, value, at in samples)
+        fetch(f"{url}/api/v1/import/prometheus", text.encode())
+    fetch(f"{url}/internal/force_flush")
+    asked = f"{url}/api/v1/query?time={END}&query=count_over_time(fleet:minute:state[{END - BEGIN}s])"
+    until(lambda: f'"{(END - BEGIN) // 60}"'.encode() in fetch(asked), "every minute")
+    return url
 
 
 @pytest.fixture
@@ -158,6 +184,13 @@ class TestOneWeekCountedByAll:
         assert [{**card, "signal": ""} for card in one["gpus"]] == [
             {**card, "signal": ""} for card in other["gpus"]
         ]
+
+    def test_the_report_is_the_same_from_victoria_metrics(self, idle, told, week, in_victoria_metrics):
+        """The other engine's ends of ranges, steps and caches are its own; every number and finding is the same."""
+        costs = str(week["folder"] / "costs.yaml")
+        code, out, _ = idle(in_victoria_metrics, "--format", "json", "--costs", costs)
+        assert code == 0
+        assert json.loads(out) == told
 
     def test_totals_are_declared_cards_times_hours(self, told):
         """Sixteen and eight cards of `capacity`, two slices, and 169 hours: one of them comes twice."""
@@ -362,6 +395,44 @@ class TestTrouble:
         assert (code, out) == (3, "")
         assert "the server answered for" in err
 
+    def test_a_server_may_go_away_at_any_question(self, idle, recorded):
+        """Whatever it was asked last, also about loads, trend and evidence: exit 3, and no number."""
+        day = {"since": "2026-10-23", "until": "2026-10-24"}
+        asked = []
+        with through(recorded, lambda number: asked.append(number) or True) as url:
+            assert idle(url, "--format", "json", **day)[0] == 0
+        for last in range(len(asked)):
+            with through(recorded, lambda number, last=last: number <= last) as url:
+                code, out, _ = idle(url, "--format", "json", **day)
+            assert (code, out) == (3, "")
+
+    def test_a_server_that_does_not_end_its_answer(self, idle, recorded):
+        """Nobody waits longer than --timeout says."""
+        end = threading.Event()
+        with through(recorded, lambda _: True, spoil=lambda body: body * end.wait(30)) as url:
+            code, out, err = idle(url, "--format", "json", "--timeout", "1")
+            end.set()
+        assert (code, out) == (3, "")
+        assert "did not answer in full within 1 s" in err
+
+    def test_an_answer_of_a_part_of_the_stores_is_none(self, idle, recorded):
+        """Thanos says in a warning that a store is away: what is missing could be what was asked for."""
+
+        def partial(body):
+            return json.dumps({**json.loads(body), "warnings": ["store 1 did not answer"]}).encode()
+
+        with through(recorded, lambda _: True, spoil=partial) as url:
+            code, out, err = idle(url, "--format", "json")
+        assert (code, out) == (3, "")
+        assert "answered partially; store 1 did not answer" in err
+
+    def test_a_limit_below_a_single_hour_is_told(self, idle, recorded):
+        """Where not even the shortest question is answered there is no report, and the server's own words."""
+        with through(recorded, lambda _: True, most=0) as url:
+            code, out, err = idle(url, "--format", "json")
+        assert (code, out) == (3, "")
+        assert "too many samples" in err
+
     def test_a_server_that_finds_questions_too_large_is_asked_in_halves(self, idle, recorded, told):
         """Over its sample limit Prometheus refuses: shorter questions give the same report."""
         with through(recorded, lambda _: True, most=3) as url:
@@ -391,8 +462,11 @@ class TestTrouble:
 
 
 @contextmanager
-def through(url, passes, most=None):
-    """A front end that passes questions on as long as it is told to, and finds those about too many hours too large."""
+def through(url, passes, most=None, spoil=bytes):
+    """A front end that passes questions on as long as it is told to, and finds those about too many hours too large.
+
+    ``spoil`` makes of an answer what is passed back.
+    """
     numbers = itertools.count(1)
 
     class Front(BaseHTTPRequestHandler):
@@ -409,7 +483,9 @@ def through(url, passes, most=None):
             asked = urllib.parse.parse_qs((body or b"").decode() or urllib.parse.urlsplit(self.path).query)
             if not passes(next(numbers)):
                 self._say(502, b"gone")
-            elif most and "gpu:state:info" in asked.get("query", [""])[0] and _steps(asked) > most:
+            elif (
+                most is not None and "gpu:state:info" in asked.get("query", [""])[0] and _steps(asked) > most
+            ):
                 self._say(422, json.dumps(TOO_MANY).encode())
             else:
                 self._ask(body)
@@ -417,7 +493,7 @@ def through(url, passes, most=None):
         def _ask(self, body):
             try:
                 with urllib.request.urlopen(url + self.path, body, timeout=30) as response:  # noqa: S310
-                    self._say(200, response.read())
+                    self._say(200, spoil(response.read()))
             except urllib.error.HTTPError as error:
                 self._say(error.code, error.read())
 

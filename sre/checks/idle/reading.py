@@ -1,5 +1,6 @@
 """Everything that the idle report is made of, asked of one source."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
@@ -120,7 +121,7 @@ def _loads(
                     values = found[pool].setdefault(key, [None] * len(windows))
                     for at, value in one.points:
                         values[first + place(at, windows[first], step)] = value
-    cards, starts = _cards(observed, len(windows)), _cold_starts(source.server, windows)
+    cards, starts = _cards(observed, len(windows)), _cold_starts(source, windows)
     return {
         pool: _load(values, cards.get(pool, []), windows, starts.get(pool)) for pool, values in found.items()
     }
@@ -162,14 +163,20 @@ def _cards(observed: Observed, windows: int) -> dict[str, list[float]]:
     }
 
 
-def _cold_starts(server: Server, windows: tuple[Window, ...]) -> dict[str, float]:
+def _cold_starts(source: Source, windows: tuple[Window, ...]) -> dict[str, float]:
     """Seconds for which new replicas were known and not up, the median by pool."""
-    span = windows[-1].end - windows[0].start
     fresh = "(replica:up:state == 0) unless replica:up:state offset 30m"
-    expr = f"count_over_time(({fresh} and on () group(replica:up:state offset 30m))[{span}s:1m])"
+    known = f"{fresh} and on () group(replica:up:state offset 30m)"
+    minutes = Counter[tuple[str, ...]]()
+    for _, _, answer in counted(
+        source.server, lambda span: f"count_over_time(({known})[{span[1:-1]}:1m])", windows, source.phase
+    ):
+        for one in answer:
+            replica = (one.labels.get("pool", ""), *(value for _, value in sorted(one.labels.items())))
+            minutes[replica] += sum(round(value) for _, value in one.points)
     found = dict[str, list[float]]()
-    for sample in server.query(expr, windows[-1].end):
-        found.setdefault(sample.labels.get("pool", ""), []).append(sample.value * 60)
+    for (pool, *_), count in minutes.items():
+        found.setdefault(pool, []).append(count * 60.0)
     return {pool: median(values) for pool, values in found.items()}
 
 
