@@ -300,6 +300,12 @@ class TestOutputs:
         assert "team-search" in out or "search" in out
         assert "$ kubectl" in out
 
+    def test_a_password_in_the_address_is_not_shown(self, idle, recorded):
+        """What is printed goes into mails and chats."""
+        code, out, err = idle(recorded.replace("//", "//sre:hunter2@"), since="2026-10-25")
+        assert code == 0
+        assert "hunter2" not in out + err
+
     def test_the_digest_is_markdown(self, idle, recorded):
         """A chat gets the headline in bold and a table of pools."""
         _, out, _ = idle(recorded, "--format", "markdown")

@@ -66,8 +66,10 @@ def idle(
     plan = make_plan(inputs.fleet, inputs.catalogue, inputs.listed)
     check_file("--output", into)
     asked = asked_for(inputs, since, until, costs, prices, break_even, fail_above)
-    told = _told(plan, connect(url, token_env, headers, timeout), asked, raw)
-    _say(told, form, into, url)
+    server = connect(url, token_env, headers, timeout)
+    told = _told(plan, server, asked, raw)
+    # The server's own address: what was typed may hold a password.
+    _say(told, form, into, server.url)
     report([*inputs.warnings, *asked.warnings, *told.findings], [pool.name for pool in inputs.fleet.pools])
     sys.exit(FOUND if asked.limit is not None and told.report.idle > asked.limit else 0)
 

@@ -20,7 +20,9 @@ from sre.idle.page import page
 from sre.idle.prices import Prices
 from sre.idle.told import Told, tell_of
 from sre.idle.windows import Window, windows
-from sre.simulate.standing import BUSY, DAY, LEFT_OUT, UNDERUSED, Stage, stage
+from sre.simulate.cast import BUSY, LEFT_OUT, UNDERUSED
+from sre.simulate.courses import DAY
+from sre.simulate.standing import Stage, stage
 
 PICTURE = Path(__file__).parents[2] / "docs" / "idle.png"
 START = int(datetime(2026, 10, 11, 22, tzinfo=UTC).timestamp())
