@@ -383,6 +383,18 @@ class TestTrouble:
         assert told["gpu_hours"]["unknown"] >= 12 * 18
         assert told["gpu_hours"]["total"] == 26 * (HOURS + 12)
 
+    def test_raw_series_of_a_part_of_the_period_say_so(self, idle, week):
+        """Evaluated here it is the same: what was not scraped is unknown, and a warning says how much that is."""
+        code, out, err = idle(
+            week["raw"].url, "--raw", "--format", "json", since="2026-10-18T16:00", until="2026-10-19T04:00"
+        )
+        told = json.loads(out)
+        assert code == 0
+        assert "is not covered: its history begins 6h after the period does" in err
+        assert "these minutes are unknown, in every number of this report" in err
+        assert told["gpu_hours"]["unknown"] >= 6 * 26
+        assert told["gpu_hours"]["total"] == 12 * 26
+
     def test_a_server_that_holds_nothing_of_the_fleet_is_told_apart(self, idle, start_prometheus):
         """The wrong server is exit 3, and no number."""
         code, out, err = idle(start_prometheus().url, "--format", "json")

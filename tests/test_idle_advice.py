@@ -198,6 +198,11 @@ class TestTheRest:
         assert (found.gpu_hours, found.saving.amount) == (48, Decimal("120.96"))
         assert "2 cards all of the time" in found.what
 
+    def test_cards_of_nobody_are_priced_at_the_prices_of_their_days(self):
+        """Two free cards for a day at 2.52 and a day at 3.00."""
+        found = kinds(told(fleet(capacity={"h100": 10}), office, days=2))["return_cards"]
+        assert found.saving.amount == 2 * 24 * (Decimal("2.52") + Decimal("3.00"))
+
     def test_work_that_nobody_waits_for_moves(self):
         """A pool whose requests come at night is asked whether it is batch work."""
         load = PoolLoad(requests=tuple(900.0 if hour < 6 else 1.0 for hour in range(DAY)))

@@ -8,7 +8,7 @@ from sre.idle.advice import Advice
 from sre.idle.case import WIDTH, WORTH, Case, hours
 from sre.idle.consolidation import consolidate
 from sre.idle.quiet import move_to_batch, scale_to_zero
-from sre.idle.states import PER_HOUR, UNALLOCATED, UNKNOWN
+from sre.idle.states import UNKNOWN, WHOLE
 
 
 def advise(case: Case) -> tuple[Advice, ...]:
@@ -48,18 +48,17 @@ def _fix_telemetry(case: Case, pool: Pool) -> Iterator[Advice]:
 
 
 def _return_cards(case: Case) -> Iterator[Advice]:
-    nobodys = [card for card in (*case.report.cards, *case.report.unseen) if not card.pool]
-    for kind in sorted({card.kind for card in nobodys}):
-        parts = sum(card.parts[UNALLOCATED] for card in nobodys if card.kind == kind)
-        free = hours(parts)
+    period = sum(window.minutes for window in case.windows) * WHOLE
+    for kind, parts in sorted(case.free.items()):
+        free, saving = case.worth_of_type(kind, parts)
         if free < WORTH:
             continue
-        whole = parts * 60 // (sum(window.minutes for window in case.windows) * PER_HOUR)
+        whole = sum(parts) // period
         yield Advice(
             "return_cards", "",
             f"{free} GPU-hours of {kind or 'cards of an unknown type'} were held by nobody"
             + (f": {count(whole, 'card')} all of the time" if whole else ""),
             "they are paid for, and no pod had them",
             "give them back, or give them to a pool that waits for cards",
-            free, case.money(kind, parts),
+            free, saving,
         )  # fmt: skip

@@ -1,7 +1,7 @@
 """What advice is worked out from: what the cards of each pool did, window by window, and what their time is worth."""
 
 from array import array
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -14,7 +14,7 @@ from sre.idle.ledger import Ledger
 from sre.idle.loads import Context, PoolLoad
 from sre.idle.prices import Prices
 from sre.idle.report import Report
-from sre.idle.states import BUSY, PER_HOUR, STATES, UNDERUSED
+from sre.idle.states import BUSY, PER_HOUR, STATES, UNALLOCATED, UNDERUSED
 from sre.idle.windows import Calendar, Window
 
 WIDTH = len(STATES)
@@ -29,12 +29,18 @@ class Case:
         self.report, self._context, self._prices = report, context, prices
         self.cells: dict[str, list[int]] = {}
         """By pool, parts by window and state."""
+        self.free: dict[str, list[int]] = {}
+        """By card type, unallocated parts by window."""
         self._worked: dict[str, dict[str, tuple[int, int]]] = {}
         """By pool and replica, where in its cells it was last seen, and how long it worked."""
         for held in ledger.entries:
             name, cells = held.seat.pool, held.tally.cells
             self.cells[name] = list(map(int.__add__, self.cells.get(name) or [0] * len(cells), cells))
-            if held.seat.replica and name:
+            if not name:
+                kind = ledger.type_of(held)
+                before = self.free.get(kind) or [0] * len(self.windows)
+                self.free[kind] = list(map(int.__add__, before, cells[UNALLOCATED::WIDTH]))
+            elif held.seat.replica:
                 sums, before = (
                     held.tally.sums(),
                     self._worked.setdefault(name, {}).get(held.seat.replica, (0, 0)),
@@ -76,22 +82,23 @@ class Case:
 
     def worth(self, pool: Pool, parts: list[int]) -> tuple[Decimal, Money | None]:
         """GPU-hours, and what they cost, of so many parts of each window; no cost where some of it has no price."""
+        return hours(sum(parts)), self._money(parts, lambda prices, window: prices.of_pool(pool.name, window))
+
+    def worth_of_type(self, kind: str, parts: list[int]) -> tuple[Decimal, Money | None]:
+        """The same of cards of no pool."""
+        return hours(sum(parts)), self._money(parts, lambda prices, window: prices.of_type(kind, window))
+
+    def _money(self, parts: list[int], price: Callable[[Prices, Window], Fraction | None]) -> Money | None:
         if not self._prices:
-            return hours(sum(parts)), None
+            return None
         cost = Fraction(0)
         for own, window in zip(parts, self.windows, strict=True):
-            price = self._prices.of_pool(pool.name, window)
-            if price is None and own:
-                return hours(sum(parts)), None
-            cost += Fraction(own, PER_HOUR) * (price or 0)
-        return hours(sum(parts)), round_money(cost, self._prices.unit)
-
-    def money(self, kind: str, parts: int) -> Money | None:
-        """What so much time of cards of no pool costs, at the price with which the period begins."""
-        price = self._prices.of_type(kind, self.windows[0]) if self._prices else None
-        if price is None or not self._prices:
-            return None
-        return round_money(Fraction(parts, PER_HOUR) * price, self._prices.unit)
+            if own:
+                found = price(self._prices, window)
+                if found is None:
+                    return None
+                cost += Fraction(own, PER_HOUR) * found
+        return round_money(cost, self._prices.unit)
 
     def when(self, window: int) -> str:
         """Local day and hour."""

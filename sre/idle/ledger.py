@@ -45,6 +45,10 @@ class Ledger:
     slices: Mapping[str, int] = field(default_factory=dict)
     """By UUID, of how many slices a card's minute is made up here: where they are not cards of their own."""
 
+    def type_of(self, held: Held) -> str:
+        """Of a card of no pool; that of one nobody saw stands where others have their replica."""
+        return self.types.get(held.seat.uuid, "") if held.seat.uuid else held.seat.replica
+
     @property
     def entries(self) -> Iterable[Held]:
         yield from self.cards

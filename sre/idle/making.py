@@ -90,7 +90,7 @@ class _Making:
         pool = self._pools.get(held.seat.pool)
         if pool and pool.gpus:
             return pool.gpus.type
-        return held.seat.replica if not held.seat.uuid else self._ledger.types.get(held.seat.uuid, "")
+        return self._ledger.type_of(held)
 
     def _by_place(self) -> dict[Place, list[int]]:
         found = dict[Place, list[int]]()

@@ -9,7 +9,7 @@ from statistics import median
 from sre.answers import Labels
 from sre.checks.idle.earlier import minutes_of, read_earlier
 from sre.checks.idle.pages import counted, place
-from sre.checks.idle.source import MINUTE_STATE, STATE, Source
+from sre.checks.idle.source import MINUTE_STATE, STATE, UNKNOWN_THEN, Source
 from sre.compile.plan import Plan
 from sre.findings import Finding
 from sre.fleet import Fleet
@@ -89,7 +89,7 @@ def _gaps(source: Source, looked: tuple[int, ...], windows: tuple[Window, ...]) 
     )
     yield Finding(
         "period", f"{1 - seen / due:.1%} of the period was not recorded: {where}",
-        "these minutes are unknown, in every number of this report",
+        UNKNOWN_THEN,
         "ask a server that holds all of it, take a later --since, or evaluate raw series with --raw",
         "warning",
     )  # fmt: skip
