@@ -21,10 +21,10 @@ from sre.fleet import Fleet
 from sre.idle.break_even import BreakEven, break_evens
 from sre.idle.consolidation import TARGET
 from sre.idle.digest import digest
-from sre.idle.ledger import settle
 from sre.idle.loads import Before, Context, PoolLoad
 from sre.idle.observed import Observed, Seat
 from sre.idle.prices import Prices
+from sre.idle.settling import settle
 from sre.idle.spoken import against, headline, trend
 from sre.idle.told import tell_of
 from sre.idle.windows import windows

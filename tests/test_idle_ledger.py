@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sre.fleet import Fleet
-from sre.idle.ledger import settle
 from sre.idle.observed import Observed, Seat
+from sre.idle.settling import settle
 from sre.idle.states import PER_HOUR, STATES, WHOLE, hours
 from sre.idle.windows import Calendar, Window, runs, windows
 

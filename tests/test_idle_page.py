@@ -14,10 +14,10 @@ import pytest
 
 from sre.fleet import Fleet
 from sre.idle.advice import Advice
-from sre.idle.ledger import settle
 from sre.idle.loads import Context
 from sre.idle.observed import Observed, Seat
 from sre.idle.page import data, page
+from sre.idle.settling import settle
 from sre.idle.told import tell_of
 from sre.idle.windows import windows
 

@@ -78,7 +78,7 @@ def _told(plan: Plan, server: "Server", asked: Asked, raw: bool) -> "Told":
     """Raises ``Unreachable``."""
     from sre.checks.idle.reading import read
     from sre.checks.idle.source import source
-    from sre.idle.ledger import settle
+    from sre.idle.settling import settle
     from sre.idle.told import tell_of
 
     with progress() as tell, source(plan, server, asked.windows, raw, tell) as found:

@@ -38,8 +38,8 @@ class Case:
             self.cells[name] = list(map(int.__add__, self.cells.get(name) or [0] * len(cells), cells))
             if not name:
                 kind = ledger.type_of(held)
-                before = self.free.get(kind) or [0] * len(self.windows)
-                self.free[kind] = list(map(int.__add__, before, cells[UNALLOCATED::WIDTH]))
+                free = self.free.get(kind) or [0] * len(self.windows)
+                self.free[kind] = list(map(int.__add__, free, cells[UNALLOCATED::WIDTH]))
             elif held.seat.replica:
                 sums, before = (
                     held.tally.sums(),

@@ -13,11 +13,11 @@ from pathlib import Path
 
 from sre.finance.costs import load_text
 from sre.fleet import Fleet
-from sre.idle.ledger import settle
 from sre.idle.loads import Before, Context, PoolLoad
 from sre.idle.observed import Observed, Seat
 from sre.idle.page import page
 from sre.idle.prices import Prices
+from sre.idle.settling import settle
 from sre.idle.told import Told, tell_of
 from sre.idle.windows import Window, windows
 from sre.simulate.cast import BUSY, LEFT_OUT, UNDERUSED
