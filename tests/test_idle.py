@@ -91,7 +91,7 @@ def samples(start, values):
 def records(week):
     """What the rules recorded, by name: (name and labels, value, second)."""
     found = {}
-    for name in sorted({*WANTED, "pool:fleet:info"} - {"replica:up:state"}):
+    for name in sorted({*WANTED, "pool:fleet:info"}):
         samples = found[name] = []
         for begin in range(BEGIN, END, 6 * 3600):
             # A minute that has a sample of its own; an instant would go on for five.
@@ -201,6 +201,12 @@ class TestOneWeekCountedByAll:
         for state, number in told["gpu_hours"].items():
             cards = [*told["gpus"], *told["unseen"]]
             assert sum(card["gpu_hours"][state] for card in cards) == pytest.approx(number, abs=0.05)
+
+    def test_cold_starts_are_those_of_the_period(self, told):
+        """A pod under a new name took five minutes to serve: so long a morning would wait."""
+        starts = [one["why"] for one in told["findings"] if one["kind"] == "scale_to_zero"]
+        assert starts
+        assert all(why.startswith("a cold start took 5 min in this period") for why in starts)
 
     def test_the_trend_is_the_report_of_the_period_before(self, idle, recorded):
         """Three days against the three before them: their share is what a report about them says."""
