@@ -133,7 +133,7 @@ def in_victoria_metrics(records, start_program, fetch, until):
         text = "".join(f"{series} {value!r} {round(at * 1000)}\n" for series, value, at in samples)
         fetch(f"{url}/api/v1/import/prometheus", text.encode())
     fetch(f"{url}/internal/force_flush")
-    asked = f"{url}/api/v1/query?time={END}&query=count_over_time(fleet:minute:state[{END - BEGIN}s])"
+    asked = f"{url}/api/v1/query?time={END - 1}&query=count_over_time(fleet:minute:state[{END - BEGIN}s])"
     until(lambda: f'"{(END - BEGIN) // 60}"'.encode() in fetch(asked), "every minute")
     return url
 
