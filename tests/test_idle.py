@@ -380,12 +380,26 @@ def test_the_commands_of_its_page_run(recorded, week, tmp_path):
 
 
 class TestTrouble:
-    def test_a_period_that_is_only_partly_there_says_so(self, idle, recorded):
+    def test_a_period_that_is_only_partly_there_says_so(self, idle, recorded, tmp_path):
         """Hours before the records begin are unknown or nobody's, and a warning says how much is missing."""
         code, out, err = idle(recorded, "--format", "json", since="2026-10-18T12:00", until="2026-10-26")
         told = json.loads(out)
         assert code == 0
         assert "was not recorded: its records begin 12h after the period does" in err
+        for form in ("text", "html", "markdown"):
+            idle(
+                recorded,
+                "--format",
+                form,
+                "-o",
+                str(tmp_path / form),
+                since="2026-10-18T12:00",
+                until="2026-10-26",
+            )
+            assert (
+                "was not recorded: its records begin 12h after the period does"
+                in (tmp_path / form).read_text()
+            )
         assert told["gpu_hours"]["unknown"] >= 12 * 18
         assert told["gpu_hours"]["total"] == 26 * (HOURS + 12)
 

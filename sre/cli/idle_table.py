@@ -46,8 +46,11 @@ def show(told: Told, url: str, console: Console | None = None) -> None:
 
 
 def text(told: Told, url: str) -> str:
-    """The same as plain text, for a file."""
+    """The same as plain text, for a file, with what the command says beside it: the file may be all that is read."""
     into = io.StringIO()
+    for one in told.findings:
+        if one.severity != "info":
+            into.write(f"{plain(one.where)}: {plain(one.what)}; {plain(one.why)}\n")
     show(told, url, Console(file=into, highlight=False))
     return into.getvalue()
 
