@@ -25,7 +25,7 @@ from sre.idle.loads import Before, Context, PoolLoad
 from sre.idle.observed import Observed, Seat
 from sre.idle.prices import Prices
 from sre.idle.settling import settle
-from sre.idle.spoken import against, headline, trend
+from sre.idle.spoken import against, headline, lines, trend
 from sre.idle.told import tell_of
 from sre.idle.windows import windows
 
@@ -323,6 +323,22 @@ class TestMoney:
         )
         assert against(report, BreakEven(Fraction(3, 5))) == (
             "Self-hosting pays from 60.0% on: these cards are 6.7 points below it, however full they were."
+        )
+
+    def test_what_is_not_known_may_have_been_work(self):
+        """Below the break-even is who would be below it with all unknown time at work; and what is unknown is told."""
+
+        def half_known(_replica, hour):
+            return "busy" if 8 <= hour < 14 else "unknown" if hour >= 20 else "loaded_idle"
+
+        found = told(fleet(), half_known)
+        assert against(found.report, BreakEven(Fraction(1, 2))) == (
+            "Self-hosting pays from 50.0% on: "
+            "whether these cards are above it is not known, as 13.3% of the time is not."
+        )
+        assert "below it, however full they were" in against(found.report, BreakEven(Fraction(3, 5)))
+        assert "Nothing is known of 32.0 GPU-hours (13.3%): they count as neither idle nor busy." in lines(
+            found
         )
 
     def test_what_no_utilisation_makes_pay_is_told_as_that(self):

@@ -6,8 +6,8 @@ from fractions import Fraction
 
 from sre.finance.money import Money
 from sre.idle.break_even import BreakEven
-from sre.idle.report import Report
-from sre.idle.states import BUSY, PER_HOUR, UNDERUSED, idle_hours, idle_share
+from sre.idle.report import Account, Report
+from sre.idle.states import BUSY, PER_HOUR, UNDERUSED, UNKNOWN, idle_hours, idle_share
 from sre.idle.told import Told
 
 SIGNALS = {
@@ -107,6 +107,17 @@ def use(report: Report) -> str:
     return f"{line}."
 
 
+def unknown(report: Report) -> str:
+    """What is in no idle figure because nobody knows of it; empty where that is nothing."""
+    lost = report.total.hours["unknown"]
+    whole = Fraction(report.total.parts[UNKNOWN], sum(report.total.parts) or 1)
+    return (
+        f"Nothing is known of {hours(lost)} GPU-hours ({share(whole)}): they count as neither idle nor busy."
+        if lost
+        else ""
+    )
+
+
 def by_hours(report: Report) -> str:
     """Idle time in business hours and outside, each with its share; empty where all time is the one or the other."""
     inside, outside = report.total.business, report.total.outside
@@ -123,7 +134,7 @@ def lines(told: Told) -> list[str]:
     """What stands under the headline."""
     report = told.report
     held = (against(report, one) for one in told.break_evens)
-    found = (trend(report), by_hours(report), use(report), *held, left_out(report))
+    found = (trend(report), by_hours(report), use(report), *held, unknown(report), left_out(report))
     return [line for line in found if line]
 
 
@@ -140,10 +151,17 @@ def against(report: Report, one: BreakEven) -> str:
         )
     if one.share > 1:
         return f"{api}elf-hosting does not pay{costs}: cards would have to do {share(one.share)} of what they can."
-    points = abs(float(report.total.used - one.share)) * 100
-    above = report.total.used >= one.share
-    held = "above it, if they were full while they worked" if above else "below it, however full they were"
-    return f"{api}elf-hosting pays from {share(one.share)} on{costs}: these cards are {points:.1f} points {held}."
+    return f"{api}elf-hosting pays from {share(one.share)} on{costs}: {_held(report.total, one.share)}."
+
+
+def _held(total: Account, least: Fraction) -> str:
+    used, most = total.used, total.used + Fraction(total.parts[UNKNOWN], sum(total.parts) or 1)
+    points = f"these cards are {abs(float(used - least)) * 100:.1f} points"
+    if used >= least:
+        return f"{points} above it, if they were full while they worked"
+    if most >= least:
+        return f"whether these cards are above it is not known, as {share(most - used)} of the time is not"
+    return f"{points} below it, however full they were"
 
 
 def _of(part: Money, whole: Money) -> Fraction:
