@@ -296,6 +296,30 @@ class TestOutputs:
         rows = list(csv.DictReader(io.StringIO(out)))
         assert {row["uuid"] for row in rows if row["uuid"]} == {card["uuid"] for card in told["gpus"]}
         assert sum(Decimal(row["total"]) for row in rows) == 26 * HOURS
+        by_day = sum(
+            told["business_gpu_hours"][state] for state in ("loaded_idle", "empty_idle", "unallocated")
+        )
+        assert float(sum(Decimal(row["idle_in_business_hours"]) for row in rows)) == pytest.approx(
+            by_day, abs=0.05
+        )
+
+    def test_every_hour_of_a_card_has_a_state(self, told):
+        """A course has a digit for each hour, by which most of a card's hours in a state can be found again."""
+        assert len(told["hours"]) == HOURS
+        assert told["hours"][-1] == "2026-10-25T23:00:00+01:00"
+        for card in told["gpus"]:
+            assert len(card["course"]) == HOURS
+            assert set(card["course"]) <= set("01234567")
+            busy = card["course"].count(str(told["states"].index("busy")))
+            assert busy == pytest.approx(card["gpu_hours"]["busy"], abs=0.25 * HOURS)
+
+    def test_text_has_a_table_of_pools_owners_and_types(self, idle, recorded, week):
+        """Idle time costs something by each of them, and by each it is told how much of it was in business hours."""
+        _, out, _ = idle(recorded, "--costs", str(week["folder"] / "costs.yaml"))
+        heads = [line.split()[0] for line in out.splitlines() if line.endswith("cost of idle")]
+        assert heads == ["pool", "owner", "type"]
+        assert out.count("in business hours") == 4
+        assert "team-search" in out
 
     def test_text_says_the_headline_and_what_to_do(self, idle, recorded):
         """A person at a terminal reads what stood still, whose it was, and the commands; no command is run."""
