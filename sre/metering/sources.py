@@ -61,7 +61,7 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def select(form: Literal["json", "parquet"], files: Sequence[RecordFile], columns: Sequence[str]) -> str:
+def select(form: Literal["json", "parquet"], files: Sequence[RecordFile], columns: Sequence[str] = ()) -> str:
     """A SELECT of id, time, team, model, pool, outcome, tokens and seconds from files of one form."""
     listed = "[" + ", ".join(literal(_unglobbed(str(one.path))) for one in files) + "]"
     if form == "parquet":
