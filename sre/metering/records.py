@@ -17,7 +17,7 @@ from sre.finance.usage import Counts, Usage, Use, team_of
 from sre.findings import Finding, Refused
 from sre.metering.database import Error, Limits, database, words
 from sre.metering.duplicates import LeftOut, leave_out_duplicates
-from sre.metering.sources import TIMES, RecordFile, find, literal, schema, select
+from sre.metering.sources import MOMENT, RecordFile, find, literal, schema, select
 from sre.metering.statements import CHECKED, SUMS
 
 Tell = Callable[[int, int, str], None]
@@ -79,28 +79,25 @@ def _show_records(db: Any, files: Sequence[RecordFile], folder: Path) -> None:
     db.execute(f"CREATE TEMP VIEW records AS {' UNION ALL '.join(shown)}")
 
 
-def _parquet_columns(db: Any, files: Sequence[RecordFile]) -> list[str]:
-    """Names, with those of the fields of `tokens` behind a point. Raises ``Refused`` for times without a zone."""
-    found, names = db.execute(schema(files)).fetchall(), list[str]()
-    for name, kind, *_ in found:
-        names.append(name)
-        names += [TIMES] if (name, kind) == ("time", "TIMESTAMP WITH TIME ZONE") else []
-        if name == "time" and kind.startswith("TIMESTAMP") and "TIME ZONE" not in kind:
-            raise Refused(
-                [
-                    Finding(
-                        str(files[0].path),
-                        f"its times are {kind}, without a time zone",
-                        "a record could belong to the month beside",
-                        "write them as TIMESTAMPTZ, or as text with Z",
-                    )
-                ]
-            )
-        if name == "tokens" and kind.startswith("STRUCT"):
-            names += [
-                f"tokens.{field}" for field, *_ in db.execute(schema(files, "unnest(tokens)")).fetchall()
+def _parquet_columns(db: Any, files: Sequence[RecordFile]) -> dict[str, str]:
+    """Name -> type, with the fields of `tokens` behind a point. Raises ``Refused`` for times without a zone."""
+    columns = {name: kind for name, kind, *_ in db.execute(schema(files)).fetchall()}
+    time = columns.get("time", "")
+    if time.startswith("TIMESTAMP") and time != MOMENT:
+        raise Refused(
+            [
+                Finding(
+                    str(files[0].path),
+                    f"its times are {time}, without a time zone",
+                    "a record could belong to the month beside",
+                    "write them as TIMESTAMPTZ, or as text with Z",
+                )
             ]
-    missing = [name for name in ("id", "time", "outcome") if name not in names]
+        )
+    if columns.get("tokens", "").startswith("STRUCT"):
+        inside = db.execute(schema(files, "unnest(tokens)")).fetchall()
+        columns |= {f"tokens.{name}": kind for name, kind, *_ in inside}
+    missing = [name for name in ("id", "time", "outcome") if name not in columns]
     if missing:
         raise Refused(
             [
@@ -112,7 +109,7 @@ def _parquet_columns(db: Any, files: Sequence[RecordFile]) -> list[str]:
                 )
             ]
         )
-    return names
+    return columns
 
 
 _INSIDE, _OUTSIDE = "", "outside"

@@ -12,7 +12,7 @@ _ZERO = [f"coalesce({name}, 0)" for name in TOKEN_CLASSES]
 _GOOD = f"""id <> '' AND moment IS NOT NULL AND mixed IS NULL AND NOT broken
   AND (outcome = 'error' OR (outcome = 'success' AND model <> '' AND coalesce({", ".join(TOKEN_CLASSES)}) IS NOT NULL))
   AND {" AND ".join(f"{zero} = {whole}" for zero, whole in zip(_ZERO, _WHOLE.values(), strict=True))}
-  AND least({", ".join(_WHOLE.values())}) >= 0 AND greatest({", ".join(_WHOLE.values())}) <= {_EXACT}"""
+  AND {" AND ".join(f"{whole} BETWEEN 0 AND {_EXACT}" for whole in _WHOLE.values())}"""
 
 _BAD = f"""CASE WHEN {_GOOD} THEN NULL
   WHEN id IS NULL AND time IS NULL AND outcome IS NULL THEN 'not_json'
