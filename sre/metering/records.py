@@ -72,7 +72,9 @@ def _show_records(db: Any, files: Sequence[RecordFile], folder: Path) -> None:
     shown = list[str]()
     if own := [one for one in files if one.form == "json"]:
         copy = literal(str(folder / "records.parquet"))
-        db.execute(f"COPY ({CHECKED.format(source=select('json', own))}) TO {copy} (FORMAT parquet)")
+        db.execute(
+            f"COPY ({CHECKED.format(source=select('json', own))}) TO {copy} (FORMAT parquet, DICTIONARY_SIZE_LIMIT 2000)"
+        )
         shown.append(f"SELECT * FROM read_parquet({copy})")
     if own := [one for one in files if one.form == "parquet"]:
         shown.append(CHECKED.format(source=select("parquet", own, _parquet_columns(db, own))))
