@@ -71,10 +71,9 @@ def _show_records(db: Any, files: Sequence[RecordFile], folder: Path) -> None:
     """Make `records`, a view of all of them, checked."""
     shown = list[str]()
     if own := [one for one in files if one.form == "json"]:
-        copy = literal(str(folder / "records.parquet"))
-        db.execute(
-            f"COPY ({CHECKED.format(source=select('json', own))}) TO {copy} (FORMAT parquet, DICTIONARY_SIZE_LIMIT 2000)"
-        )
+        copy, checked = literal(str(folder / "records.parquet")), CHECKED.format(source=select("json", own))
+        # Ids and times would only fill a dictionary in vain.
+        db.execute(f"COPY ({checked}) TO {copy} (FORMAT parquet, DICTIONARY_SIZE_LIMIT 2000)")
         shown.append(f"SELECT * FROM read_parquet({copy})")
     if own := [one for one in files if one.form == "parquet"]:
         shown.append(CHECKED.format(source=select("parquet", own, _parquet_columns(db, own))))
