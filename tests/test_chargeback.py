@@ -190,6 +190,49 @@ def test_an_invalid_record_is_not_billed_silently(desk, reason):
     assert desk.manifest()["total"] == "20002.53"
 
 
+def test_the_first_invalid_records_are_told_with_their_lines(desk):
+    """File and line, whatever else is in the file or how it is packed, and what to write instead; five at most."""
+    (desk.folder / "in").mkdir()
+    strange = lines(
+        record(1),
+        b"",
+        b"  \t",
+        b'{"id": "torn',
+        record(2),
+        BAD["time"],
+        BAD["no_pool"],
+        record(3, pool="", model="other"),
+    )
+    desk.put("in/a.jsonl", strange)
+    desk.put("in/b.jsonl.gz", gzip.compress(lines(record(4), BAD["cached_exceeds_input"], *[b"no"] * 9)))
+    done = desk.build("--usage", desk.folder / "in", expect=2)
+    told = [line for line in done.stderr.splitlines() if ": error: " in line and "--usage" not in line]
+    assert [line.removeprefix(f"{desk.folder}/in/").split(": error: ") for line in told] == [
+        ["a.jsonl:4", "no JSON object, or one without id, time and outcome"],
+        ["a.jsonl:6", "a time without zone or none"],
+        ["a.jsonl:7", "no pool, and none known for the model: 'llama-3.3-70b'"],
+        ["a.jsonl:8", "no pool, and none known for the model: 'other'"],
+        ["b.jsonl.gz:2", "cached tokens above the input"],
+    ]
+    assert "2026-10-01T08:00:00Z" in done.stderr
+    assert "14 of 17 records" in done.stderr
+
+
+def test_a_record_of_another_month_is_not_told_as_invalid(desk):
+    """What the month does not bill needs no pool."""
+    other = record(1, pool=None, model="x", time="2026-09-01T00:00:00Z")
+    done = desk.build("--usage", desk.put("u.jsonl", lines(other, record(2, pool=None))), expect=2)
+    assert "u.jsonl:2: error" in done.stderr
+    assert "u.jsonl:1: error" not in done.stderr
+
+
+def test_a_line_is_told_where_a_model_has_no_weights(desk):
+    """Without a default in the rate card, by the record that names the model."""
+    desk.put("costs.yaml", COSTS.replace("  default:", "  mistral-small-24b:").encode())
+    done = desk.build("--usage", desk.put("u.jsonl", lines(RECORDS[2], RECORDS[0])), expect=2)
+    assert "u.jsonl:2: error: a model that is not known: 'llama-3.3-70b'" in done.stderr
+
+
 def test_text_in_the_place_of_a_number_is_not_zero(desk):
     """A class that is there and no number makes the record invalid, though the others are fine."""
     desk.build(
@@ -261,13 +304,40 @@ def test_files_that_cannot_be_read_are_named(desk):
     done = desk.build("--usage", desk.folder / "nowhere.jsonl", "--usage", desk.folder / "empty", expect=2)
     assert "nowhere.jsonl: error: cannot be read" in done.stderr
     assert "holds no usage records" in done.stderr
-    torn = gzip.compress(lines(*(record(n) for n in range(2000))))[:-100]
-    desk.build("--usage", desk.put("torn.jsonl.gz", torn), expect=2)
     (desk.folder / "costs.yaml").unlink()
     assert (
         "costs.yaml: error: cannot be read"
         in desk.build("--usage", desk.put("u.jsonl", b""), expect=2).stderr
     )
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda packed: packed[:20], "is torn"),
+        (lambda packed: packed[: len(packed) // 2], "is torn"),
+        (lambda packed: packed[:-4], "is torn"),
+        (lambda packed: packed[:-8] + bytes(8), "is damaged"),
+        (lambda packed: packed + b"more", "is damaged"),
+    ],
+    ids=["head", "half", "length", "checksum", "more"],
+)
+def test_a_gzip_that_is_not_whole_is_no_month(desk, spoil, words):
+    """However much of it can be read, and however many invalid records are put up with."""
+    whole = gzip.compress(lines(*(record(n) for n in range(2000))))
+    path = desk.put("u.jsonl.gz", spoil(whole))
+    assert (
+        f"u.jsonl.gz: error: {words}" in desk.build("--usage", path, "--max-invalid", "100%", expect=2).stderr
+    )
+    desk.build("--usage", desk.put("u.jsonl.gz", whole + gzip.compress(lines(record(2001)))))
+    assert desk.manifest()["records"] == 2001
+
+
+def test_records_of_another_month_only_are_doubted(desk):
+    """A bill on which nobody used anything says that the files may be those of another month."""
+    usage = desk.put("u.jsonl", lines(record(1, time="2026-09-01T00:00:00Z")))
+    assert "none of 1 records is of 2026-10" in desk.build("--usage", usage).stderr
+    assert {row["team"] for row in desk.read()} == {"__idle__"}
 
 
 def test_a_dry_run_writes_nothing_and_tells_programs(desk):
