@@ -274,8 +274,20 @@ def test_the_fleet_file_knows_pools_and_models(desk):
     path, usage = desk.put("fleet.yaml", fleet.encode()), desk.put("u.jsonl", lines(record(1, pool=None)))
     desk.build("--usage", usage, "--fleet", path)
     assert desk.read()[0]["pool"]
+    assert "follow from the records" in desk.run("verify", desk.folder / "out", "--usage", usage).output
     desk.put("costs.yaml", COSTS.replace("chat-70b", "chat-70").encode())
     assert "did you mean `chat-70b`" in desk.build("--usage", usage, "--fleet", path, expect=2).stderr
+
+
+def test_a_model_may_move_from_one_api_to_another(desk):
+    """Records without a pool go to the API that served their model in that month."""
+    spent = "".join(
+        f'  - {{name: {name}, amount: "{amount}", month: {month}, models: [big]}}\n'
+        for name, amount, month in (("first", "10.00", "2026-10"), ("second", "20.00", "2026-11"))
+    )
+    desk.put("costs.yaml", f"{COSTS}fallback:\n{spent}".encode())
+    desk.build("--usage", desk.put("u.jsonl", lines(*RECORDS, record(9, pool=None, model="big"))))
+    assert [row["cost"] for row in desk.read() if row["model"] == "big"] == ["10.00"]
 
 
 def test_a_stated_total_that_differs_is_exit_1(desk):

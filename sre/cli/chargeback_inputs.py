@@ -11,7 +11,7 @@ from sre.books.folder import MANIFEST, Built
 from sre.books.recomputing import Context, make_bill, make_files
 from sre.cli.chargeback_asked import Asked
 from sre.cli.chargeback_months import open_month, previous, refuse_closed, restated
-from sre.cli.chargeback_usage import measure
+from sre.cli.chargeback_usage import fleet_models, measure
 from sre.finance.bill import Bill
 from sre.finance.costs import load_text
 from sre.finance.manifest import digest
@@ -54,9 +54,8 @@ def make(asked: Asked, name: str, output: Path, server: "Server | None", now: da
         **({"fleet": file_digest(asked.fleet)} if asked.fleet else {}),
         **hashes,
     }
-    context = Context(
-        asked.locale, previous(month, closed), *restated(asked.corrects, month, closed), inputs, reconciled
-    )
+    earlier = previous(month, closed), *restated(asked.corrects, month, closed)
+    context = Context(asked.locale, *earlier, inputs, reconciled, fleet_models(fleet))
     bill = make_bill(costs, usage, context)
     files = make_files(bill, cost_file, costs, usage, context)
     return Made(bill, usage, files, (*findings, *said, *more), pages)

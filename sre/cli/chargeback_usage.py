@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import NamedTuple
 
 from sre.books.folder import Built
+from sre.books.recomputing import context_of
 from sre.cli.chargeback_asked import Asked
 from sre.cli.progress import progress
 from sre.finance.costs import Costs
@@ -38,7 +39,7 @@ def measure(asked: Asked, month: Month, costs: Costs, fleet: Fleet | None, pages
     """All that is asked for. Raises ``Refused``, ``Unbalanced`` or ``Unreachable``."""
     if pages and costs.allocate_by == "gpu_seconds" and not asked.usage:
         raise Refused([_no_seconds(asked)])
-    pools = known_pools(costs, fleet)
+    pools = known_pools(costs, month, fleet_models(fleet))
     wrong = list[Finding]()
     with ThreadPoolExecutor(1) as beside:
         # A processor of its own for the hashes: the records are read by the others meanwhile.
@@ -58,7 +59,7 @@ def read_again(built: Built, paths: Sequence[Path], limits: Limits) -> Usage:
         raise Refused([_other_records(known)])
     costs, before = built.costs, built.usage
     month = Month(before.month, costs.timezone)
-    fresh = read_records(paths, month, known_pools(costs, None, before), limits)
+    fresh = read_records(paths, month, known_pools(costs, month, context_of(built).models), limits)
     return replace(before, uses=fresh.uses, counts=fresh.counts, seen=fresh.seen)
 
 
@@ -79,17 +80,21 @@ def hash_files(paths: Sequence[Path]) -> dict[str, str]:
     return found
 
 
-def known_pools(costs: Costs, fleet: Fleet | None, before: Usage | None = None) -> Pools:
-    """Where records without a pool belong: by the cost file, by the fleet's models, or to the only pool there is."""
-    of_model = dict[str, str]()
+def fleet_models(fleet: Fleet | None) -> dict[str, str]:
+    """Model -> the pool that serves it; empty where two pools do, which says nothing."""
+    found = dict[str, str]()
     for pool in fleet.pools if fleet else ():
-        # A model that two pools serve says nothing.
-        of_model[pool.model or pool.name] = "" if (pool.model or pool.name) in of_model else pool.name
-    month = before.month if before else None
-    apis = {model: one.name for one in costs.fallback if month in (None, one.month) for model in one.models}
+        model = pool.model or pool.name
+        found[model] = "" if model in found else pool.name
+    return found
+
+
+def known_pools(costs: Costs, month: Month, models: Mapping[str, str]) -> Pools:
+    """Where records without a pool belong: by the cost file, by the fleet's models, or to the only pool there is."""
+    apis = {model: one.name for one in costs.fallback if one.month == month.name for model in one.models}
     names = [*costs.gpus, *{one.name for one in costs.fallback}]
     card = None if "default" in costs.rate_card or costs.allocate_by != "tokens" else set(costs.rate_card)
-    return Pools({**of_model, **apis, **costs.models}, names[0] if len(names) == 1 else "", card)
+    return Pools({**models, **apis, **costs.models}, names[0] if len(names) == 1 else "", card)
 
 
 def _usage(
