@@ -351,6 +351,13 @@ def test_usage_without_a_price_or_a_weight_is_refused():
     seen = {"chat": (1790812800, 1790812900)}
     with pytest.raises(Refused, match="used before 2026-10-15"):
         build(costs_of(pools=late), usage(use("a"), seen=seen))
+    gone = 'chat: [{from: 2026-01-01, until: 2026-10-10, gpus: 2, rented: {per_gpu_hour: "2.50"}}]'
+    empty = gone.replace("until: 2026-10-10, ", "").replace("}]", "}, {from: 2026-10-10, gpus: 0}]")
+    # 2026-10-10 00:00 in Berlin is 1791583200.
+    for over in (gone, empty):
+        build(costs_of(pools=over), usage(use("a"), seen={"chat": (1790812800, 1791583199)}))
+        with pytest.raises(Refused, match="used on 2026-10-10 or later, where its last price has ended"):
+            build(costs_of(pools=over), usage(use("a"), seen={"chat": (1790812800, 1791583200)}))
     with pytest.raises(Refused, match="no weights for it"):
         build(costs_of('rate_card: {other: {output: "1"}}'), usage(use("a")))
     with pytest.raises(Refused, match="where no price holds"):
