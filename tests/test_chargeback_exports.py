@@ -25,6 +25,7 @@ from sre.finance.costs import load_text
 from sre.finance.focus import FILES, focus
 from sre.finance.money import parse_money
 from sre.finance.statement import INDEX, statements
+from sre.finance.unit_costs import unit_costs
 from sre.finance.usage import CardTime, Usage, Use
 from sre.finance.workbook import workbook
 from sre.metering.parquet import parquet
@@ -250,6 +251,21 @@ class TestStatement:
         ):
             assert words in text, words
 
+    def test_what_was_paid_for_adds_up_to_what_it_cost(self):
+        """With a correction of an earlier month, which stands in the list and is no part of the change since then."""
+        bill = corrected(make())
+        team = bill.rows[-1].team
+        text = statements(bill)[f"statements/{team}.html"]
+        listed = text.partition("What was paid for")[2].partition("</table>")[0]
+        *lines, together = (
+            Decimal(cell.replace(",", "")) for cell in re.findall(r"<td>(-?[\d,]+\.\d\d)</td>", listed)
+        )
+        assert sum(lines) == together
+        assert "corrections of earlier months" in listed
+        before = statements(make())[f"statements/{team}.html"]
+        since = r"([-+][\d.]+) % since then"
+        assert re.findall(since, text) == re.findall(since, before) != []
+
     def test_a_team_sees_nothing_of_the_others(self):
         """A page that is handed on holds no other team's name."""
         text = page(statements(make("secret-team"))["statements/search.html"]).text
@@ -262,6 +278,20 @@ class TestStatement:
         assert f"{make().total.amount:,}" in found.text
         assert {"Idle cards", "Usage without a team"} <= {line.strip() for line in found.text.splitlines()}
         assert all(link in statements(make()) for link in found.links)
+
+    def test_what_a_unit_cost_is_as_easy_to_read_as_what_all_cost(self):
+        """Thousands are set apart there too."""
+        text = page(statements(make())["statements/search.html"]).text
+        per_million = next(u for u in unit_costs(make()) if (u.team, u.model) == ("search", "mistral"))
+        assert f"{per_million.per_million_tokens:,}" in text
+        assert per_million.per_million_tokens > 1000
+
+    def test_telemetry_that_is_not_there_is_said_so(self):
+        """A bill from records alone has measured no card; one with card states says how much of the time they tell."""
+        bill = make()
+        assert "of paid card time is known" in page(statements(bill)[INDEX]).text
+        blind = replace(bill, coverage=replace(bill.coverage, telemetry=None))
+        assert "what the cards did was not measured" in page(statements(blind)[INDEX]).text
 
     def test_a_budget_without_usage_is_told(self):
         """A team with a budget and no usage has a page that says so."""

@@ -43,7 +43,7 @@ class _Team:
     width: Decimal
     previous: Money | None
     change: Decimal | None
-    """Against the month before, in per cent."""
+    """Against the month before, in per cent; corrections of earlier months are no part of either."""
     budget: Money | None
     spent: Decimal | None
     """Of the budget, in per cent."""
@@ -101,19 +101,31 @@ def _teams(bill: Bill) -> tuple[_Team, ...]:
 
 
 def _team(bill: Bill, name: str, rows: list[Row], units: tuple[UnitCost, ...], most: int) -> _Team:
-    cost, own = total((row.cost for row in rows), bill.currency), [r for r in rows if r.kind != "correction"]
+    own, corrections = _apart(rows)
+    cost, spent = (total((row.cost for row in some), bill.currency) for some in (rows, own))
     previous = None if bill.previous is None else bill.previous.get(name, Money(0, bill.currency))
     budget = bill.budgets.get(name)
     return _Team(
         name, _TITLES.get(name, name), _EXPLAINED.get(name, ""), _file(name),
         cost, _share(cost.minor, most), previous,
-        quotient((cost.minor - previous.minor) * 100, previous.minor, 1) if previous else None,
+        quotient((spent.minor - previous.minor) * 100, previous.minor, 1) if previous else None,
         budget, quotient(cost.minor * 100, budget.minor, 1) if budget else None,
         sum((row.tokens for row in own), Tokens()), sum(row.requests for row in own),
-        _parts(bill, own, (f"{r.line} of {r.pool}" if r.pool else r.line for r in own)),
+        _parts(bill, rows, map(_paid_for, rows)),
         _parts(bill, own, (r.state for r in own)),
-        units, tuple(row for row in rows if row.kind == "correction"),
+        units, corrections,
     )  # fmt: skip
+
+
+def _apart(rows: list[Row]) -> tuple[list[Row], tuple[Row, ...]]:
+    """The month's own rows, and the corrections of earlier ones."""
+    return [r for r in rows if r.kind != "correction"], tuple(r for r in rows if r.kind == "correction")
+
+
+def _paid_for(row: Row) -> str:
+    if row.kind == "correction":
+        return "corrections of earlier months"
+    return f"{row.line} of {row.pool}" if row.pool else row.line
 
 
 def _file(team: str) -> str:
