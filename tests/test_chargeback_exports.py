@@ -124,15 +124,33 @@ class TestFocus:
         assert all(name.startswith("x_") for name in rows[0] if "_" in name)
 
     def test_shares_of_one_cost_add_up_to_one(self):
-        """AllocatedRatios of one origin are a whole."""
-        bill = make()
-        shares = defaultdict[tuple[str, ...], Decimal](Decimal)
-        for row, source in zip(read(focus(bill, "1.4")), bill.rows, strict=True):
-            element = json.loads(row["AllocatedMethodDetails"], parse_float=Decimal)["Elements"][0]
-            shares[source.line, source.pool, source.state] += element["AllocatedRatio"]
-        used = [share for (_, _, state), share in shares.items() if state == "used"]
-        assert used
-        assert all(abs(share - 1) < Decimal("1e-9") for share in used)
+        """AllocatedRatios of one origin are a whole, idle time included, and each is the part of the cost it says."""
+        bill = corrected(make())
+        shares, costs = defaultdict[tuple[str, ...], Decimal](Decimal), defaultdict[tuple[str, ...], int](int)
+        rows = [
+            (row, (row["x_CostLine"], row["AllocatedResourceId"], row["ChargePeriodStart"]))
+            for row in read(focus(bill, "1.4"))
+        ]
+        for row, origin in rows:
+            shares[origin] += self.element(row)["AllocatedRatio"]
+            costs[origin] += Decimal(row["EffectiveCost"])
+        assert set(shares.values()) == {Decimal(1)}
+        for row, origin in rows:
+            part = self.element(row)["AllocatedRatio"] * costs[origin]
+            assert part.quantize(Decimal("0.01")) == Decimal(row["EffectiveCost"])
+
+    def test_a_share_says_how_much_it_was_measured_by(self):
+        """Weighted tokens for a team, seconds of cards for idle time: in the unit that stands beside them."""
+        rows = read(focus(make(), "1.4"))
+        found = {(row["SubAccountId"], row["x_CostLine"], row["x_State"]): self.element(row) for row in rows
+                 if row["AllocatedResourceId"] == "chat-70b"}  # fmt: skip
+        team, idle = found["search", "gpus", "used"], found[IDLE, "gpus", "idle"]
+        # 900,000 + a tenth of 300,000 + 4 x 200,000; one of eight cards for 745 hours.
+        assert (team["UsageQuantity"], team["UsageUnit"]) == (1_730_000, "weighted tokens")
+        assert (idle["UsageQuantity"], idle["UsageUnit"]) == (745 * 3600, "seconds")
+
+    def element(self, row: dict[str, str]) -> dict:
+        return json.loads(row["AllocatedMethodDetails"], parse_float=Decimal)["Elements"][0]
 
     def test_1_4_has_its_own_columns_and_not_those_that_are_gone(self):
         """ProviderName and PublisherName went; the split columns came."""

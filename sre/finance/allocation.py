@@ -179,7 +179,8 @@ def _by_shares(amount: Money, shares: Mapping[str, int], method: str) -> Iterato
 
 
 def _whole(amount: Money, team: str, pool: PoolUse, state: State) -> Iterator[tuple[Share, Money]]:
-    weight, of = pool.time.get(state, 0), sum(pool.time.values())
+    # In microseconds, as the seconds of requests are.
+    weight, of = pool.time.get(state, 0) * 1000, sum(pool.time.values()) * 1000
     yield Share(team, "", weight, of, "gpu_seconds" if of else "whole"), amount
 
 

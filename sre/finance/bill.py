@@ -103,7 +103,7 @@ class Row:
     weight: int = 0
     weight_of: int = 0
     method: str = ""
-    """How the share was measured: ``tokens``, ``requests``, ``request_seconds``, ``gpu_seconds``, ``even``,
+    """How the share was measured: ``tokens``, ``requests``, ``gpu_seconds`` (weights are microseconds), ``even``,
     ``fixed``, ``reservation``, ``whole`` (nothing to split), ``restated`` (a correction)."""
     corrects: str = ""
     """The id of the row of the closed month that a correction corrects; empty elsewhere."""

@@ -105,7 +105,11 @@ def _team(row: Row, bill: Bill, usage: Usage, costs: Costs) -> Iterator[str]:
             terms = [f"{n} {name} x {weights.get(name, 0)}" for name, n in counted.by_class().items() if n]
             yield f"{_who(row)} used {' + '.join(terms) or 'no tokens'}."
     if row.weight_of:
-        scale = f", in units of 1/{rate_card(costs).scale} token" if row.method == "tokens" else ""
+        units = {
+            "tokens": f", in units of 1/{rate_card(costs).scale} token",
+            "gpu_seconds": ", in microseconds",
+        }
+        scale = units.get(row.method, "")
         yield f"Its share is {row.weight} / {row.weight_of}{scale}, {_METHODS.get(row.method, row.method)}."
 
 

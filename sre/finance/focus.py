@@ -20,6 +20,7 @@ from typing import Literal
 from sre.finance.bill import IDLE, PLATFORM, UNTAGGED, Bill, Row
 from sre.finance.money import Money
 from sre.finance.months import Month
+from sre.finance.shares import quantity, ratios
 from sre.finance.table import inert
 
 Version = Literal["1.2", "1.4"]
@@ -29,7 +30,6 @@ ACCOUNT = "llm-platform"
 """Billing account and provider of every row: the platform that runs the cards."""
 _SERVICE = "Self-hosted inference"
 _NAMES = {IDLE: "Idle cards", PLATFORM: "Held by the platform", UNTAGGED: "Usage without a team"}
-_DIGITS = Decimal(1).scaleb(-12)
 
 
 @dataclass(frozen=True)
@@ -40,6 +40,8 @@ class _Charge:
     bill: Bill
     start: datetime
     end: datetime
+    ratio: Decimal
+    """Of its origin's cost."""
 
 
 def focus(bill: Bill, version: Version = "1.2") -> str:
@@ -49,9 +51,10 @@ def focus(bill: Bill, version: Version = "1.2") -> str:
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(columns)
     months = {name: Month(name, bill.timezone) for name in {row.charge_month for row in bill.rows}}
+    parts = ratios(bill)
     for row in bill.rows:
         month = months[row.charge_month]
-        charge = _Charge(row, bill, month.start, month.end)
+        charge = _Charge(row, bill, month.start, month.end, parts[row.id])
         writer.writerow([read(charge) for read in columns.values()])
     return text.getvalue()
 
@@ -123,17 +126,13 @@ def _tags(charge: _Charge) -> str:
     return json.dumps({name: value for name, value in tags.items() if value}, sort_keys=True)
 
 
-def _share(row: Row) -> Decimal:
-    return (Decimal(row.weight) / Decimal(row.weight_of)).quantize(_DIGITS) if row.weight_of else Decimal(1)
-
-
 def _details(charge: _Charge) -> str:
     """How much of the origin's cost this row is, and by which quantity (1.4, AllocatedMethodDetails)."""
-    row = charge.row
+    amount, unit = quantity(charge.row, charge.bill)
     words = (
-        f'"AllocatedRatio": {_share(row):f}',
-        f'"UsageUnit": {json.dumps(row.method)}',
-        f'"UsageQuantity": {row.weight}',
+        f'"AllocatedRatio": {charge.ratio:f}',
+        f'"UsageUnit": {json.dumps(unit)}',
+        f'"UsageQuantity": {amount:f}',
     )
     return f'{{"Elements": [{{{", ".join(words)}}}]}}'
 
