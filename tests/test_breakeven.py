@@ -181,6 +181,12 @@ class TestCommand:
         assert "own cards pay from 50 million tokens a month: yours is" in output
         assert "own cards clearly pay above 100 billion tokens a month: yours is" in output
 
+    def test_a_claim_about_a_day_is_compared_with_a_day(self, run):
+        """715,060 requests a month are 23,035 on each of October's 31 days, and an hour: below 30,000."""
+        output = run("--pool", "chat").output
+        said = "own cards pay from 30,000 to 50,000 requests a day: yours is 23,035 a day, 1.30 times lower"
+        assert said in output
+
     def test_cards_that_are_never_cheaper_are_told(self, run):
         """An API below the price of full cards is never beaten, and the answer says so."""
         prices = PRICES.replace('"2.50"', '"0.01"').replace('"15.00"', '"0.02"')
