@@ -453,15 +453,16 @@ def test_late_records_become_corrections_of_the_next_month(desk):
     closed = desk.files("books/2026-09")
     desk.build("--usage", usage, desk.put("late.jsonl", lines(later)), month="2026-09", into="again")
     assert "support" in desk.run("diff", desk.folder / "sep", desk.folder / "again", expect=1).output
-    desk.build(
+    october = (
         "--usage",
         desk.put("oct.jsonl", lines(*RECORDS)),
         "--books",
         books,
         "--corrects",
         desk.folder / "again",
-        into="oct",
     )
+    assert "of that, 6 rows correct closed months: +0.00 EUR" in desk.build(*october, into="oct").output
+    assert json.loads(desk.build(*october, "--dry-run", "--json", into="oct").stdout)["correction_rows"] == 6
     rows = [row for row in desk.read("oct/chargeback.csv") if row["kind"] == "correction"]
     assert {(row["month"], row["charge_month"]) for row in rows} == {("2026-10", "2026-09")}
     assert sum(round(float(row["cost"]) * 100) for row in rows) == 0
