@@ -42,7 +42,8 @@ def summary(made: "Made", written: Sequence[str]) -> dict[str, Any]:
     bill, counts = made.bill, made.usage.counts
     return {
         "month": bill.month, "currency": bill.currency.code, "total": str(bill.total),
-        "corrections": str(bill.corrections), "correction_rows": _corrections(bill), "rows": len(bill.rows), "source": bill.source,
+        "corrections": str(bill.corrections), "correction_rows": _corrections(bill),
+        "rows": len(bill.rows), "source": bill.source,
         "teams": {team: str(cost) for team, cost in team_totals(bill.rows).items()},
         "records": counts.read if counts else None, "duplicates": counts.duplicates if counts else 0,
         "outside_month": counts.outside if counts else 0, "invalid": dict(counts.invalid) if counts else {},
