@@ -104,6 +104,8 @@ def exposition() -> Iterator[str]:
     yield from (
         f'other_total{{job="modern",instance="y:1"}} {value} {at}' for at, value in LIVES["each morning"]
     )
+    yield "# TYPE kept counter"
+    yield from (f'kept_total{{job="modern",instance="y:1"}} {value} {at}' for at, value in LIVES["steady"])
     yield "# TYPE process_start_time_seconds gauge"
     for at in range(START - DAY, END + DAY, SCRAPE):
         day = (at - START - 21000) // DAY
@@ -176,6 +178,13 @@ def test_restarts_are_known_from_the_process_itself(server):
     assert list(grown.amounts.values()) == [raw(LIVES["each morning"])]
     assert grown.counted.resets == 31
     assert "resets(" not in listening.asked
+
+
+def test_a_start_that_kept_its_counts_counts_nothing_twice(server):
+    """Our exporter goes on from its saved counts: a new start time is looked into, and is no reset by itself."""
+    grown = read_growth(Pages(Server(server)), "kept_total", START, END)
+    assert list(grown.amounts.values()) == [raw(LIVES["steady"])]
+    assert grown.counted.resets == 0
 
 
 def test_increase_would_say_otherwise(server):
