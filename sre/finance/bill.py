@@ -109,6 +109,10 @@ class Row:
     """The id of the row of the closed month that a correction corrects; empty elsewhere."""
 
 
+ROW_TEXTS = ("month", "charge_month", "invoice", "line", "kind", "state", "team", "model", "pool", "method")
+"""The members of a row that are text, in the order of its exports; its ids stand apart."""
+
+
 @dataclass(frozen=True)
 class Invoice:
     """One invoice: what it says, what its lines come to, and what that is in the bill's currency.
