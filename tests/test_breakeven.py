@@ -126,6 +126,33 @@ class TestArithmetic:
         ]
         assert bills == [3000, 4050]
 
+    def test_most_requests_on_a_small_model(self):
+        """0.7 of them at 0.001 and 0.3 at 0.015 cost 0.0052 each and save 65.3 %, not 0.005 and 67 %."""
+        each = blend(
+            {"uncached_input": 7, "output": 3},
+            {"uncached_input": Decimal("0.001"), "output": Decimal("0.015")},
+        )
+        assert each * 10**6 == Fraction("0.0052")
+        assert round(float(1 - each * 10**6 / Fraction("0.015")) * 100, 1) == 65.3
+
+    @pytest.mark.parametrize(
+        ("cost", "daily", "asked", "factor"),
+        [
+            (3500, 10_000, ("1.875", "7.50"), 0.64),
+            (7000, 100_000, ("1.875", "7.50"), 3.21),
+            (7000, 100_000, ("2.625", "10.50"), 4.5),
+        ],
+    )
+    def test_an_api_over_own_cards_at_ten_and_a_hundred_thousand_queries_a_day(
+        self, cost, daily, asked, factor
+    ):
+        """2,250 on the API against 3,500; 22,500 and 31,500 against 7,000: 3.21 and 4.5 times as much."""
+        api = {"name": "a", "per_million": dict(zip(("uncached_input", "output"), asked, strict=True)),
+               "source": "-", "date": "2026-11-01"}  # fmt: skip
+        prices = price(apis=[api], workload={"uncached_input": daily * 60_000, "output": daily * 15_000})
+        mine = own(Fraction(cost), Fraction(720), prices)
+        assert round(float(against(mine, prices, prices.apis[0]).month / mine.month), 2) == factor
+
     @given(
         cost=st.integers(1, 10**7), asked=st.integers(1, 10**5), marginal=st.integers(0, 10**5),
         rate=st.integers(1, 10**5),

@@ -58,12 +58,23 @@ def allocate(costs: Costs, charges: Charges, usage: Usage, card: RateCard, month
     """All rows of the month's lines, sorted. Their costs add up to the lines, to the minor unit."""
     uses = by_pool_name(usage)
     pools = {
-        name: _pool_use(name, uses.get(name, ()), costs, charges, usage.cards.get(name), card)
+        name: _pool_use(name, uses.get(name, ()), costs, charges, measured(usage, name, costs), card)
         for name in _pool_names(charges, usage)
     }
     rows = [row for line in charges.lines for row in _rows(line, costs, charges, pools, month)]
     rows = [*_with_quantities(rows, pools, charges, month, costs)]
     return tuple(sorted(rows, key=order))
+
+
+def measured(usage: Usage, pool: str, costs: Costs) -> CardTime | None:
+    """What a pool's cards did; None where nothing is known of it, and the file does not say how that is priced.
+
+    From records alone no pool is measured, and no policy on missing telemetry can apply.
+    """
+    silent = (
+        CardTime(0, 0, 0) if usage.cards and costs.unknown != "as_measured" and pool in costs.gpus else None
+    )
+    return usage.cards.get(pool, silent)
 
 
 def order(row: Row) -> tuple[str, ...]:

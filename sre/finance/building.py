@@ -4,7 +4,7 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from sre import __version__
-from sre.finance.allocation import allocate, by_pool_name
+from sre.finance.allocation import allocate, by_pool_name, measured
 from sre.finance.bill import UNTAGGED, Bill, Coverage, Row
 from sre.finance.costs.model import Costs
 from sre.finance.costs.parts import period_end
@@ -163,12 +163,14 @@ def _samples(usage: Usage) -> Decimal | None:
 
 
 def _notes(costs: Costs, charges: Charges, usage: Usage) -> Iterator[str]:
-    unmeasured = [pool for pool, seconds in charges.paid.items() if seconds and pool not in usage.cards]
+    cards = {pool: measured(usage, pool, costs) for pool in charges.paid}
+    unmeasured = [pool for pool, seconds in charges.paid.items() if seconds and not cards[pool]]
     if unmeasured:
         names = "every pool" if not usage.cards else ", ".join(unmeasured)
         yield f"idleness of {names} is not known, since no card was measured there: allocated whole"
     for pool, seconds in charges.paid.items():
-        known = usage.cards[pool].known if pool in usage.cards else seconds * 1000
+        seen = cards[pool]
+        known = seen.known if seen else seconds * 1000
         if known < seconds * 1000 * _NEARLY_ALL:
             hours = Decimal(seconds * 1000 - known) / 3_600_000
             yield f"{pool}: {hours:.1f} of {seconds // 3600} card-hours are not known; they are priced {_priced(costs)}"

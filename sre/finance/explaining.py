@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from sre.finance.allocation import by_pool
+from sre.finance.allocation import by_pool, measured
 from sre.finance.bill import IDLE, PLATFORM, UNTAGGED, Bill, Row
 from sre.finance.costs.model import Costs
 from sre.finance.lines import Charges, Line, charge
@@ -71,7 +71,7 @@ def _pool(line: Line, row: Row, charges: Charges, usage: Usage, costs: Costs) ->
         yield (
             f"Of it, pool {show(row.pool)} has {_money(part)}: {_hours(own)} of {_hours(all_of)} card-hours paid."
         )
-    time = usage.cards.get(row.pool)
+    time = measured(usage, row.pool, costs)
     if time:
         states = {"used": time.busy, "wasted": time.wasted, "idle": time.idle}
         unknown = max(0, charges.paid.get(row.pool, 0) * 1000 - time.known)
