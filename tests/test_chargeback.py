@@ -317,10 +317,9 @@ def test_files_that_cannot_be_read_are_named(desk):
     assert "nowhere.jsonl: error: cannot be read" in done.stderr
     assert "holds no usage records" in done.stderr
     (desk.folder / "costs.yaml").unlink()
-    assert (
-        "costs.yaml: error: cannot be read"
-        in desk.build("--usage", desk.put("u.jsonl", b""), expect=2).stderr
-    )
+    done = desk.build("--usage", desk.folder / "nowhere.jsonl", "--fleet", desk.folder / "no.yaml", expect=2)
+    for name in ("costs.yaml", "nowhere.jsonl", "no.yaml"):
+        assert f"{name}: error: cannot be read" in done.stderr
 
 
 @pytest.mark.parametrize(

@@ -13,14 +13,15 @@ from sre.cli.chargeback_asked import Asked
 from sre.cli.chargeback_months import open_month, previous, refuse_closed, restated
 from sre.cli.chargeback_usage import fleet_models, measure
 from sre.finance.bill import Bill
-from sre.finance.costs import load_text
+from sre.finance.costs import Costs, load_text
 from sre.finance.manifest import digest
 from sre.finance.usage import Usage
-from sre.findings import Finding
+from sre.findings import Finding, Refused, tried
 from sre.fleet import Fleet
 from sre.fleet.reader import load as load_fleet
 from sre.metering.pages import Pages
 from sre.metering.sources import digest as file_digest
+from sre.metering.sources import find
 from sre.source import read
 
 if TYPE_CHECKING:
@@ -40,13 +41,12 @@ class Made:
 
 def make(asked: Asked, name: str, output: Path, server: "Server | None", now: datetime) -> Made:
     """Everything that `build` would write. Raises ``Refused``, ``Unbalanced`` or ``Unreachable``."""
-    fleet, findings = _fleet(asked.fleet)
-    cost_file = _bytes(asked.cost_file)
-    known = ([one.name for one in fleet.pools], [one.name for one in fleet.teams]) if fleet else (None, None)
-    costs, said = load_text(str(asked.cost_file), cost_file, pools=known[0], teams=known[1])
+    fleet, costs, cost_file, findings = _read(asked)
     month = open_month(name, costs, now)
     closed = closed_bills(asked.books)
     refuse_closed(month, closed, asked, output)
+    # Before the usage, which takes its time: what is wrong is told first.
+    earlier = previous(month, closed), *restated(asked.corrects, month, closed)
     pages = Pages(server, output.with_name(f".{output.name}.partial")) if server else None
     usage, reconciled, more, hashes = measure(asked, month, costs, fleet, pages)
     inputs = {
@@ -54,11 +54,10 @@ def make(asked: Asked, name: str, output: Path, server: "Server | None", now: da
         **({"fleet": file_digest(asked.fleet)} if asked.fleet else {}),
         **hashes,
     }
-    earlier = previous(month, closed), *restated(asked.corrects, month, closed)
     context = Context(asked.locale, *earlier, inputs, reconciled, fleet_models(fleet))
     bill = make_bill(costs, usage, context)
     files = make_files(bill, cost_file, costs, usage, context)
-    return Made(bill, usage, files, (*findings, *said, *more), pages)
+    return Made(bill, usage, files, (*findings, *more), pages)
 
 
 def differing(built: Built, names: Sequence[str]) -> list[Finding]:
@@ -75,8 +74,27 @@ def differing(built: Built, names: Sequence[str]) -> list[Finding]:
     ]
 
 
+def _read(asked: Asked) -> tuple[Fleet | None, Costs, bytes, list[Finding]]:
+    """The files that people write, with warnings about them. Raises ``Refused`` with what is wrong in any of them."""
+    wrong = list[Finding]()
+    fleet, warnings = tried(lambda: _fleet(asked.fleet), wrong) or (None, [])
+    found = tried(lambda: _costs(asked.cost_file, fleet), wrong)
+    tried(lambda: find(asked.usage), wrong)
+    if found is None or wrong:
+        raise Refused(wrong)
+    costs, content, said = found
+    return fleet, costs, content, [*warnings, *said]
+
+
 def _fleet(path: Path | None) -> tuple[Fleet | None, list[Finding]]:
     return load_fleet(path) if path else (None, [])
+
+
+def _costs(path: Path, fleet: Fleet | None) -> tuple[Costs, bytes, list[Finding]]:
+    content = _bytes(path)
+    known = ([one.name for one in fleet.pools], [one.name for one in fleet.teams]) if fleet else (None, None)
+    costs, said = load_text(str(path), content, pools=known[0], teams=known[1])
+    return costs, content, said
 
 
 def _bytes(path: Path) -> bytes:
