@@ -55,17 +55,22 @@ class Tokens:
     @property
     def total(self) -> int:
         """All classes together."""
-        return sum(self.by_class().values())
+        return self.uncached_input + self.cached_input + self.cache_write + self.output + self.reasoning
 
     def __add__(self, other: "Tokens") -> "Tokens":
         return Tokens(
-            *(a + b for a, b in zip(self.by_class().values(), other.by_class().values(), strict=True))
+            self.uncached_input + other.uncached_input,
+            self.cached_input + other.cached_input,
+            self.cache_write + other.cache_write,
+            self.output + other.output,
+            self.reasoning + other.reasoning,
         )
 
+    def __neg__(self) -> "Tokens":
+        return Tokens(*(-count for count in self.by_class().values()))
+
     def __sub__(self, other: "Tokens") -> "Tokens":
-        return Tokens(
-            *(a - b for a, b in zip(self.by_class().values(), other.by_class().values(), strict=True))
-        )
+        return self + -other
 
 
 @dataclass(frozen=True)

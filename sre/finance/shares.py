@@ -3,14 +3,20 @@
 from collections import defaultdict
 from collections.abc import Mapping
 from decimal import Decimal
-from fractions import Fraction
 
 from sre.finance.bill import Bill, Row
-from sre.finance.money import close, round_half_away
-from sre.finance.weights import scale_of
+from sre.finance.money import Money, split
 
 _DIGITS = 12
-_MICROSECONDS = 1_000_000
+_UNITS = {
+    "tokens": ("weighted tokens", 1),
+    "requests": ("requests", 1),
+    "gpu_seconds": ("seconds", 1_000_000),
+    "even": ("teams", 1),
+    "fixed": ("shares", 10**_DIGITS),
+    "reservation": ("GPUs", 1),
+}
+"""Method -> (unit, how many of a row's weight are one of it)."""
 _CARDS = {"usage": "cards", "idle": "cards", "wasted": "cards", "untagged": "cards"}
 """Kinds of row that share one cost line."""
 
@@ -26,18 +32,15 @@ def ratios(bill: Bill) -> Mapping[str, Decimal]:
     return {key: ratio for rows in origins.values() for key, ratio in _split(rows).items()}
 
 
-def quantity(row: Row, bill: Bill) -> tuple[Decimal, str]:
-    """What the row's share was measured by, and its unit; 1 where there was nothing to measure."""
-    unit, scale = {
-        "tokens": ("weighted tokens", scale_of(bill.weights)),
-        "requests": ("requests", 1),
-        "gpu_seconds": ("seconds", _MICROSECONDS),
-        "even": ("teams", 1),
-        "fixed": ("shares", 10**_DIGITS),
-        "reservation": ("GPUs", 1),
-    }.get(row.method, ("whole", 1))
-    amount = Fraction(row.weight, scale) if row.weight_of else Fraction(1)
-    return Decimal(round_half_away(amount * 10**_DIGITS)).scaleb(-_DIGITS).normalize(), unit
+def quantity(row: Row, scale: int) -> tuple[Decimal, str]:
+    """What the row's share was measured by, and its unit; 1 where there was nothing to measure.
+
+    ``scale``: by how much weights of tokens were made whole numbers; see ``scale_of``.
+    """
+    unit, known = _UNITS.get(row.method, ("whole", 1))
+    by = scale if row.method == "tokens" else known
+    whole, rest = divmod(row.weight, by) if row.weight_of else (1, 0)
+    return (Decimal(row.weight) / by if rest else Decimal(whole)), unit
 
 
 def _origin(row: Row) -> tuple[str, ...]:
@@ -48,7 +51,8 @@ def _origin(row: Row) -> tuple[str, ...]:
 
 
 def _split(rows: list[Row]) -> dict[str, Decimal]:
-    whole = sum(row.cost.minor for row in rows)
-    parts = {row.id: Fraction(row.cost.minor, whole) if whole else Fraction(1, len(rows)) for row in rows}
-    digits = close({key: part * 10**_DIGITS for key, part in parts.items()}, 10**_DIGITS)
-    return {key: Decimal(number).scaleb(-_DIGITS) for key, number in digits.items()}
+    # Shares of one line have one sign; a line of nothing is nothing for each.
+    costs = {row.id: abs(row.cost.minor) for row in rows}
+    whole = Money(10**_DIGITS, rows[0].cost.currency)
+    parts = split(whole, costs if any(costs.values()) else dict.fromkeys(costs, 1))
+    return {key: Decimal(part.minor).scaleb(-_DIGITS) for key, part in parts.items()}

@@ -1,7 +1,6 @@
 """The bill's rows as Parquet, with costs as decimals: for warehouses that would make floats of a CSV."""
 
 import json
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -23,8 +22,8 @@ def parquet(bill: Bill) -> bytes:
     texts = ", ".join(f"\"{name}\": 'VARCHAR'" for name in kinds)
     cells = ", ".join(f'CAST("{name}" AS {kind}) AS "{name}"' for name, kind in kinds.items())
     # It writes to files only, and reads a file a thousand times faster than rows one by one.
-    with tempfile.TemporaryDirectory(prefix="sre-parquet-") as folder, database(Limits(threads=1)) as base:
-        source, path = Path(folder) / "rows.jsonl", Path(folder) / FILE
+    with database(Limits(threads=1)) as (base, folder):
+        source, path = folder / "rows.jsonl", folder / FILE
         with source.open("w", encoding="ascii") as file:
             file.writelines(
                 json.dumps(dict(zip(kinds, _cells(row), strict=True))) + "\n" for row in bill.rows

@@ -16,7 +16,7 @@ from sre.metering.database import Error, Limits, database
 from sre.metering.invalid import Invalid
 from sre.metering.records import Pools
 from sre.metering.sources import RecordFile, find, literal, select
-from sre.metering.statements import CHECKED, COLUMNS
+from sre.metering.statements import CHECKED
 
 MOST = 5
 """Places that are told: enough to see what is wrong."""
@@ -26,7 +26,7 @@ def first_invalid(
     paths: Sequence[Path], month: Month, pools: Pools, limits: Limits, most: int = MOST
 ) -> list[Invalid]:
     """The first ones of JSON lines, in the order of the files; rows of Parquet files have no line."""
-    with database(limits) as db:
+    with database(limits) as (db, _):
         # Only in its order does the number of a record tell its line.
         db.execute("SET preserve_insertion_order = true")
         return list(islice(_found(db, paths, _reason(month, pools), most), most))
@@ -44,11 +44,10 @@ def _found(db: Any, paths: Sequence[Path], reason: str, most: int) -> Iterator[I
 
 
 def _query(file: RecordFile, reason: str, most: int) -> str:
-    names = ", ".join(column.split()[0] for column in COLUMNS.split(", "))
-    checked = CHECKED.format(source=select("json", [file], ()))
+    checked = CHECKED.format(source=select("json", [file]))
     return (
         f"SELECT number, reason, model FROM (SELECT row_number() OVER () AS number, {reason} AS reason, model "
-        f"FROM ({checked}) AS checked({names})) WHERE reason IS NOT NULL LIMIT {most}"
+        f"FROM ({checked})) WHERE reason IS NOT NULL LIMIT {most}"
     )
 
 
