@@ -11,6 +11,7 @@ import duckdb
 import pytest
 from click.testing import CliRunner, Result
 
+from sre.books.closing import closed_bills
 from sre.cli import main
 
 COSTS = """\
@@ -513,6 +514,28 @@ def test_last_month_is_known_from_the_books(desk):
     assert sum(round(float(cost) * 100) for cost in previous.values()) == round(
         float(desk.manifest("sep")["total"]) * 100
     )
+
+
+def test_books_in_another_currency_are_not_compared(desk):
+    """After a change of currency last month's figures are left out, and a correction over the change is refused."""
+    desk.put("costs.yaml", COSTS.replace("INV-2026-10", "INV").encode())
+    september = desk.put("sep.jsonl", lines(record(1, time="2026-09-10T00:00:00Z")))
+    desk.build("--usage", september, month="2026-09", into="sep")
+    desk.run("close", desk.folder / "sep", "--books", desk.folder / "books")
+    desk.put("costs.yaml", COSTS.replace("INV-2026-10", "INV").replace("EUR", "JPY").encode())
+    october = ("--usage", desk.put("oct.jsonl", lines(*RECORDS)), "--books", desk.folder / "books")
+    desk.build(*october)
+    assert json.loads((desk.folder / "out" / "bill.json").read_text())["previous"] is None
+    said = desk.build(*october, "--corrects", desk.folder / "sep", into="x", expect=2).stderr
+    assert "2026-09 is in EUR, and this month in JPY" in said
+
+
+def test_what_a_killed_closing_left_is_no_month(desk):
+    """Half a step of `close` is never taken for a closed month."""
+    desk.build("--usage", desk.put("u.jsonl", lines(*RECORDS)))
+    desk.run("close", desk.folder / "out", "--books", desk.folder / "books")
+    (desk.folder / "books" / "2026-10").rename(desk.folder / "books" / ".closing-x")
+    assert closed_bills(desk.folder / "books") == []
 
 
 def test_two_builds_are_compared(desk):

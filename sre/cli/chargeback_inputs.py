@@ -46,7 +46,7 @@ def make(asked: Asked, name: str, output: Path, server: "Server | None", now: da
     closed = closed_bills(asked.books)
     refuse_closed(month, closed, asked, output)
     # Before the usage, which takes its time: what is wrong is told first.
-    earlier = previous(month, closed), *restated(asked.corrects, month, closed)
+    earlier = previous(month, closed, costs.unit), *restated(asked.corrects, month, closed, costs.unit)
     pages = Pages(server, output.with_name(f".{output.name}.partial")) if server else None
     usage, reconciled, more, hashes = measure(asked, month, costs, fleet, pages)
     inputs = {

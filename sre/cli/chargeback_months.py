@@ -11,6 +11,7 @@ from sre.cli.chargeback_asked import Asked
 from sre.finance.bill import Bill
 from sre.finance.corrections import team_totals
 from sre.finance.costs import Costs
+from sre.finance.money import Currency
 from sre.finance.months import Month, parse_month
 from sre.findings import Finding, Refused
 
@@ -74,15 +75,18 @@ def refuse_closed(month: Month, closed: Sequence[Bill], asked: Asked, output: Pa
         )
 
 
-def previous(month: Month, closed: Sequence[Bill]) -> Mapping[str, str] | None:
-    """Team -> cost of the month before, corrections of earlier months left out; None where it is not closed."""
-    before = next((bill for bill in closed if bill.month == month.before.name), None)
+def previous(month: Month, closed: Sequence[Bill], unit: Currency) -> Mapping[str, str] | None:
+    """Team -> cost of the month before, corrections of earlier months left out.
+
+    None where it is not closed, or in another currency: then no figure of it can stand beside one of this month.
+    """
+    before = next((bill for bill in closed if (bill.month, bill.currency) == (month.before.name, unit)), None)
     own = team_totals(row for row in before.rows if row.kind != "correction") if before else None
     return None if own is None else {team: str(cost) for team, cost in own.items()}
 
 
 def restated(
-    folders: Sequence[Path], month: Month, closed: Sequence[Bill]
+    folders: Sequence[Path], month: Month, closed: Sequence[Bill], unit: Currency
 ) -> tuple[tuple[str, ...], tuple[str, ...]]:
     """The bills of the months that are corrected, as they would be today, and those of the books; as texts."""
     bills = sorted((open_folder(folder).bill for folder in folders), key=lambda bill: bill.month)
@@ -100,4 +104,16 @@ def restated(
                 )
             ]
         )
+    foreign = [bill for bill in (*bills, *closed) if bills and bill.currency != unit]
+    if foreign:
+        raise Refused(_foreign(bill, unit) for bill in foreign)
     return tuple(map(as_text, bills)), tuple(map(as_text, closed)) if bills else ()
+
+
+def _foreign(bill: Bill, unit: Currency) -> Finding:
+    return Finding(
+        "--corrects",
+        f"{bill.month} is in {bill.currency}, and this month in {unit}",
+        "a difference between two currencies is none",
+        "book it in a month of that currency, or as a line under `adjustments:`",
+    )
