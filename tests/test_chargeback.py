@@ -5,6 +5,8 @@ import gzip
 import hashlib
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
@@ -545,6 +547,25 @@ def test_two_builds_are_compared(desk):
     assert "0 rows differ" in desk.run("diff", desk.folder / "out", desk.folder / "out").output
     told = json.loads(desk.run("diff", desk.folder / "out", desk.folder / "more", "--json", expect=1).stdout)
     assert {one["team"] for one in told if one["kind"] == "added"} == {"legal"}
+
+
+def test_a_month_may_be_built_where_one_stands(desk):
+    """`-o .` is a folder like any other, from a server too: here one that is not there."""
+    command = [
+        "-m",
+        "sre.cli",
+        "chargeback",
+        "build",
+        "--month",
+        "2026-10",
+        "--costs",
+        "costs.yaml",
+        "-o",
+        ".",
+    ]
+    asked = [sys.executable, *command, "--prometheus", "http://127.0.0.1:1"]
+    done = subprocess.run(asked, cwd=desk.folder, capture_output=True, text=True, check=False)
+    assert (done.returncode, "cannot be reached" in done.stderr) == (3, True), done.stderr
 
 
 def test_usage_errors_are_said_at_once(desk):

@@ -47,7 +47,7 @@ def make(asked: Asked, name: str, output: Path, server: "Server | None", now: da
     refuse_closed(month, closed, asked, output)
     # Before the usage, which takes its time: what is wrong is told first.
     earlier = previous(month, closed, costs.unit), *restated(asked.corrects, month, closed, costs.unit)
-    pages = Pages(server, output.with_name(f".{output.name}.partial")) if server else None
+    pages = Pages(server, _beside(output)) if server else None
     usage, reconciled, more, hashes = measure(asked, month, costs, fleet, pages)
     inputs = {
         "costs": digest(cost_file),
@@ -95,6 +95,12 @@ def _costs(path: Path, fleet: Fleet | None) -> tuple[Costs, bytes, list[Finding]
     known = ([one.name for one in fleet.pools], [one.name for one in fleet.teams]) if fleet else (None, None)
     costs, said = load_text(str(path), content, pools=known[0], teams=known[1])
     return costs, content, said
+
+
+def _beside(output: Path) -> Path:
+    """Where answers of a server are kept until the month is written."""
+    whole = output.resolve()
+    return whole.with_name(f".{whole.name}.partial") if whole.name else whole / ".partial"
 
 
 def _bytes(path: Path) -> bytes:
