@@ -1,5 +1,6 @@
 """The bill: every cent of every invoice has a payer, in any month, currency and policy."""
 
+from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -18,6 +19,7 @@ from sre.finance.manifest import control
 from sre.finance.money import currency, round_money, total
 from sre.finance.months import Month, parse_month
 from sre.finance.saved import from_json, to_json
+from sre.finance.shares import ratios
 from sre.finance.stored import bill_from_json, bill_to_json
 from sre.finance.table import inert, table
 from sre.finance.unit_costs import unit_costs
@@ -664,7 +666,7 @@ unknown: {unknown}
 
 @pytest.mark.parametrize("seed", range(60))
 def test_every_invoice_closes_in_any_month(seed):
-    """Three thousand months of any teams, prices, credits, policies and currencies: rows are the invoice."""
+    """Three thousand months of any teams, prices, credits, policies, currencies: rows are the invoice, ratios a whole."""
     draw = Random(seed)  # noqa: S311 - no secret
     costs = any_costs(draw)
     for _ in range(50):
@@ -675,5 +677,9 @@ def test_every_invoice_closes_in_any_month(seed):
             assert total(rows, bill.currency) == invoice.billed
         assert total((one.billed for one in bill.invoices), bill.currency) == bill.total
         assert sum(row.requests for row in bill.rows) == sum(one.requests for one in used.uses)
+    parts, origins = ratios(bill), defaultdict[tuple[str, ...], Decimal](Decimal)
+    for row in bill.rows:
+        origins[row.invoice, row.line, row.pool] += parts[row.id]
+    assert set(origins.values()) == {Decimal(1)}
     assert bill_from_json(bill_to_json(bill), "x") == bill
     assert build(costs, replace(used, cards=dict(reversed(used.cards.items())))) == bill
