@@ -666,7 +666,7 @@ unknown: {unknown}
 
 @pytest.mark.parametrize("seed", range(60))
 def test_every_invoice_closes_in_any_month(seed):
-    """Three thousand months of any teams, prices, credits, policies, currencies: rows are the invoice, ratios a whole."""
+    """Three thousand months of any teams, prices, policies and currencies: rows are the invoice, ratios a whole."""
     draw = Random(seed)  # noqa: S311 - no secret
     costs = any_costs(draw)
     for _ in range(50):
