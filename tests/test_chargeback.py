@@ -347,6 +347,13 @@ def test_a_gzip_that_is_not_whole_is_no_month(desk, spoil, words):
     assert desk.manifest()["records"] == 2001
 
 
+def test_zstd_is_refused_and_never_half_read(desk):
+    """DuckDB would take a torn one for a short one, and there is nothing to check it with."""
+    packed = f"COPY (SELECT 'x' AS id) TO '{desk.folder}/u.jsonl.zst' (FORMAT json, COMPRESSION zstd)"
+    duckdb.connect().execute(packed)
+    assert "packed by zstd" in desk.build("--usage", desk.folder / "u.jsonl.zst", expect=2).stderr
+
+
 def test_records_of_another_month_only_are_doubted(desk):
     """A bill on which nobody used anything says that the files may be those of another month."""
     usage = desk.put("u.jsonl", lines(record(1, time="2026-09-01T00:00:00Z")))
