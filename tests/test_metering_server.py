@@ -73,6 +73,10 @@ LIVES: dict[str, Samples] = {
     "outgrown": life(
         12, START + 15 * DAY, END + DAY, resets=(START + 15 * DAY + 900, START + 15 * DAY + 1500)
     ),
+    # Its last value before the restart and the first one after it lie on two sides of a full hour.
+    "over the hour": life(
+        13, START + 16 * DAY - 1200, END + DAY, resets=(START + 16 * DAY - 500, START + 16 * DAY + 13)
+    ),
     "before": life(9, START - DAY, START - 7200),
     "after": life(10, END + 7200, END + DAY),
 }
@@ -155,9 +159,9 @@ def test_growth_is_what_the_raw_samples_say(server):
     grown = read_growth(Pages(Server(server)), "llm_tokens_total", START, END)
     found = {dict(labels)["team"]: amount for labels, amount in grown.amounts.items()}
     assert found == {team: raw(samples) for team, samples in LIVES.items() if team not in ("before", "after")}
-    assert grown.counted.resets == 3 + 31 + 2
+    assert grown.counted.resets == 3 + 31 + 2 + 2
     assert {dict(labels)["team"] for labels in grown.amounts if labels} >= {"short", "new"}
-    assert grown.counted.started == 3
+    assert grown.counted.started == 4
     assert 0 < grown.counted.bound < 60 * 1000 * 50
 
 
@@ -328,8 +332,8 @@ def test_a_run_that_was_cut_off_goes_on_where_it_was(server, tmp_path):
     )
 
 
-def test_the_same_month_from_victoria_metrics(start_program, fetch):
-    """Another implementation of the API, the same growth."""
+def test_the_same_month_from_victoria_metrics(server, start_program, fetch, tmp_path):
+    """Another implementation of the API, the same growth of every series, and the same bill to the byte."""
     running = start_program(
         lambda folder, port: [
             "victoria-metrics",
@@ -340,17 +344,20 @@ def test_the_same_month_from_victoria_metrics(start_program, fetch):
         ],
         "/health",
     )
-    kept = {team: LIVES[team] for team in ("steady", "reset", "new", "gone", "silent over midnight")}
-    lines = [
-        f'llm_tokens_total{{model="m",class="output",team="{team}"}} {value} {at * 1000}'
-        for team, samples in kept.items() for at, value in samples
-    ]  # fmt: skip
-    fetch(f"{running.url}/api/v1/import/prometheus", "\n".join(lines).encode() + b"\n")
+    samples = (line.rpartition(" ") for line in exposition() if not line.startswith("#"))
+    lines = "\n".join(f"{sample} {at}000" for sample, _, at in samples)
+    fetch(f"{running.url}/api/v1/import/prometheus", lines.encode() + b"\n")
     fetch(f"{running.url}/internal/force_flush")
     grown = read_growth(Pages(Server(running.url)), "llm_tokens_total", START, END)
     assert {dict(labels)["team"]: amount for labels, amount in grown.amounts.items()} == {
-        team: raw(samples) for team, samples in kept.items()
+        team: raw(samples) for team, samples in LIVES.items() if team not in ("before", "after")
     }
+    for name, url in (("a", running.url), ("b", server)):
+        (tmp_path / name).mkdir()
+        build(tmp_path / name, "--prometheus", url)
+    assert (tmp_path / "a/out/chargeback.csv").read_bytes() == (
+        tmp_path / "b/out/chargeback.csv"
+    ).read_bytes()
 
 
 def test_growth_of_a_few_values():

@@ -133,7 +133,8 @@ class _Reading:
         """
         if self._restarts():
             return
-        expr = f"resets({self.metric}[{self.step}s]) > 0"
+        # Further back than the step, for the fall whose two samples lie on its two sides.
+        expr = f"resets({self.metric}[{self.step + _LOOKBACK}s]) > 0"
         for labels, found in self.pages.grid(
             expr, self.start + self.step, self.end, self.step, len(self.points)
         ):
