@@ -77,6 +77,15 @@ LIVES: dict[str, Samples] = {
     "over the hour": life(
         13, START + 16 * DAY - 1200, END + DAY, resets=(START + 16 * DAY - 500, START + 16 * DAY + 13)
     ),
+    "gone at once": life(14, START - DAY, START + 2000),
+    # Restarted while nobody looked, and past its old value before the first full hour.
+    "restarted asleep": life(
+        15,
+        START - DAY,
+        END + DAY,
+        resets=(START - 7800, START + 1700),
+        silent=((START - 7200, START + 1800),),
+    ),
     "before": life(9, START - DAY, START - 7200),
     "after": life(10, END + 7200, END + DAY),
 }
@@ -159,7 +168,7 @@ def test_growth_is_what_the_raw_samples_say(server):
     grown = read_growth(Pages(Server(server)), "llm_tokens_total", START, END)
     found = {dict(labels)["team"]: amount for labels, amount in grown.amounts.items()}
     assert found == {team: raw(samples) for team, samples in LIVES.items() if team not in ("before", "after")}
-    assert grown.counted.resets == 3 + 31 + 2 + 2
+    assert grown.counted.resets == 3 + 31 + 2 + 2 + 1
     assert {dict(labels)["team"] for labels in grown.amounts if labels} >= {"short", "new"}
     assert grown.counted.started == 4
     assert 0 < grown.counted.bound < 60 * 1000 * 50
