@@ -284,6 +284,16 @@ class TestStatement:
         since = r"([-+][\d.]+) % since then"
         assert re.findall(since, text) == re.findall(since, before) != []
 
+    def test_waste_and_idleness_are_told_apart(self):
+        """A loaded model without a request is one thing to act on, an empty card another; without either, neither."""
+        bill, pages = make(), statements(make())
+        for state, words in (("wasted", "without a request"), ("idle", "with nothing loaded")):
+            cost = sum((row.cost.amount for row in bill.rows if row.state == state), Decimal(0))
+            assert re.search(
+                rf"{words}</td>.*?<td>{cost:,}</td>", pages["statements/__idle__.html"], re.DOTALL
+            )
+        assert "without a request" not in pages["statements/search.html"]
+
     def test_a_team_sees_nothing_of_the_others(self):
         """A page that is handed on holds no other team's name."""
         text = page(statements(make("secret-team"))["statements/search.html"]).text

@@ -8,13 +8,18 @@ from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 
-from sre.finance.bill import IDLE, PLATFORM, TOKEN_CLASSES, UNTAGGED, Bill, Row, Tokens
+from sre.finance.bill import IDLE, PLATFORM, TOKEN_CLASSES, UNTAGGED, Bill, Row, State, Tokens
 from sre.finance.money import Money, total
 from sre.finance.unit_costs import UnitCost, quotient, unit_costs
 from sre.fleet import file_name
 
 INDEX = "statement.html"
 _TITLES = {IDLE: "Idle cards", PLATFORM: "Held by the platform", UNTAGGED: "Usage without a team"}
+_STATES: Mapping[State, str] = {
+    "used": "cards at work",
+    "wasted": "cards with a model loaded, without a request",
+    "idle": "cards with nothing loaded",
+}
 _EXPLAINED = {
     IDLE: "Time in which cards did no work. By the policy of this bill no team pays for it.",
     PLATFORM: "Lines of the cost file that the platform keeps.",
@@ -51,6 +56,7 @@ class _Team:
     requests: int
     lines: tuple[_Part, ...]
     states: tuple[_Part, ...]
+    """What the cards did in the time that is paid for; nothing where all of it was work."""
     units: tuple[UnitCost, ...]
     corrections: tuple[Row, ...]
 
@@ -112,9 +118,14 @@ def _team(bill: Bill, name: str, rows: list[Row], units: tuple[UnitCost, ...], m
         budget, quotient(cost.minor * 100, budget.minor, 1) if budget else None,
         sum((row.tokens for row in own), Tokens()), sum(row.requests for row in own),
         _parts(bill, rows, map(_paid_for, rows)),
-        _parts(bill, own, (r.state for r in own)),
+        _states(bill, own),
         units, corrections,
     )  # fmt: skip
+
+
+def _states(bill: Bill, rows: list[Row]) -> tuple[_Part, ...]:
+    told = any(row.state != "used" for row in rows)
+    return _parts(bill, rows, (_STATES[row.state] for row in rows)) if told else ()
 
 
 def _apart(rows: list[Row]) -> tuple[list[Row], tuple[Row, ...]]:
