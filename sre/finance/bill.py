@@ -108,10 +108,14 @@ class Row:
     weight: int = 0
     weight_of: int = 0
     method: str = ""
-    """How the share was measured: ``tokens``, ``requests``, ``request_seconds``, ``gpu_seconds``, ``even``,
+    """How the share was measured: ``tokens``, ``requests``, ``gpu_seconds`` (weights are microseconds), ``even``,
     ``fixed``, ``reservation``, ``whole`` (nothing to split), ``restated`` (a correction)."""
     corrects: str = ""
     """The id of the row of the closed month that a correction corrects; empty elsewhere."""
+
+
+ROW_TEXTS = ("month", "charge_month", "invoice", "line", "kind", "state", "team", "model", "pool", "method")
+"""The members of a row that are text, in the order of its exports; its ids stand apart."""
 
 
 @dataclass(frozen=True)

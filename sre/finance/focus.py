@@ -21,7 +21,9 @@ from typing import Literal
 from sre.finance.bill import IDLE, PLATFORM, UNTAGGED, Bill, Row
 from sre.finance.money import Money
 from sre.finance.months import Month
+from sre.finance.shares import quantity, ratios
 from sre.finance.table import inert
+from sre.finance.weights import scale_of
 
 Version = Literal["1.2", "1.4"]
 FILES: Mapping[Version, str] = {"1.2": "focus.csv", "1.4": "focus-1.4.csv"}
@@ -30,7 +32,6 @@ ACCOUNT = "llm-platform"
 """Billing account and provider of every row: the platform that runs the cards."""
 _SERVICE = "Self-hosted inference"
 _NAMES = {IDLE: "Idle cards", PLATFORM: "Held by the platform", UNTAGGED: "Usage without a team"}
-_DIGITS = Decimal(1).scaleb(-12)
 
 
 @dataclass(frozen=True)
@@ -43,6 +44,10 @@ class _Charge:
     end: str
     billing_start: str
     billing_end: str
+    ratio: Decimal
+    """Of its origin's cost."""
+    scale: int
+    """Of weights of tokens."""
 
     @cached_property
     def category(self) -> str:
@@ -78,8 +83,9 @@ def focus(bill: Bill, version: Version = "1.2") -> str:
     months = {name: Month(name, bill.timezone) for name in {row.charge_month for row in bill.rows}}
     times = {name: (_instant(month.start), _instant(month.end)) for name, month in months.items()}
     billing = _instant(bill.start), _instant(bill.end)
+    parts, scale = ratios(bill), scale_of(bill.weights)
     for row in bill.rows:
-        charge = _Charge(row, bill, *times[row.charge_month], *billing)
+        charge = _Charge(row, bill, *times[row.charge_month], *billing, parts[row.id], scale)
         writer.writerow([read(charge) for read in columns.values()])
     return text.getvalue()
 
@@ -135,17 +141,13 @@ def _team(charge: _Charge) -> str:
     return inert(_NAMES.get(charge.row.team, charge.row.team))
 
 
-def _share(row: Row) -> Decimal:
-    return (Decimal(row.weight) / Decimal(row.weight_of)).quantize(_DIGITS) if row.weight_of else Decimal(1)
-
-
 def _details(charge: _Charge) -> str:
     """How much of the origin's cost this row is, and by which quantity (1.4, AllocatedMethodDetails)."""
-    row = charge.row
+    amount, unit = quantity(charge.row, charge.scale)
     words = (
-        f'"AllocatedRatio": {_share(row):f}',
-        f'"UsageUnit": {json.dumps(row.method)}',
-        f'"UsageQuantity": {row.weight}',
+        f'"AllocatedRatio": {charge.ratio:f}',
+        f'"UsageUnit": {json.dumps(unit)}',
+        f'"UsageQuantity": {amount:f}',
     )
     return f'{{"Elements": [{{{", ".join(words)}}}]}}'
 

@@ -4,7 +4,7 @@ import json
 from collections.abc import Iterator
 from pathlib import Path
 
-from sre.finance.bill import TOKEN_CLASSES, Bill, Row
+from sre.finance.bill import ROW_TEXTS, TOKEN_CLASSES, Bill, Row
 from sre.metering.database import Limits, database
 
 FILE = "chargeback.parquet"
@@ -12,20 +12,7 @@ FILE = "chargeback.parquet"
 # 38 digits are what DuckDB, Spark and BigQuery keep alike; 12 behind the point hold any currency's minor unit.
 _COST = "DECIMAL(38, 12)"
 _WEIGHT = "DECIMAL(38, 0)"
-_TEXTS = (
-    "month",
-    "charge_month",
-    "invoice",
-    "line",
-    "kind",
-    "state",
-    "team",
-    "model",
-    "pool",
-    "method",
-    "id",
-    "corrects",
-)
+_TEXTS = (*ROW_TEXTS, "id", "corrects")
 _COUNTS = ("requests", "successful_requests", *(f"{name}_tokens" for name in TOKEN_CLASSES))
 
 

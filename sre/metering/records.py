@@ -7,7 +7,6 @@ depends on the records alone, not on the order of files or threads.
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -200,33 +199,3 @@ def added(a: Use, b: Use) -> Use:
         a.request_microseconds + b.request_microseconds,
         a.failed_tokens + b.failed_tokens,
     )
-
-
-def refuse_invalid(counts: Counts, allowed: Decimal) -> list[Finding]:
-    """What is said of invalid records; an error where they are more than the share that is allowed."""
-    number = sum(counts.invalid.values())
-    if not number:
-        return []
-    said = ", ".join(f"{_WORDS.get(reason, reason)}: {n}" for reason, n in sorted(counts.invalid.items()))
-    over = number > allowed * counts.read
-    return [
-        Finding(
-            "--usage",
-            f"{number} of {counts.read} records cannot be billed ({said})",
-            "what they used would be free of charge"
-            if over
-            else "they are left out, and the manifest counts them",
-            "mend them, or say how many are put up with: --max-invalid 0.1%" if over else "",
-            "error" if over else "warning",
-        )
-    ]
-
-
-_WORDS = {
-    "not_json": "no JSON object", "missing": "id, time, outcome, model or tokens missing",
-    "time": "a time without zone or none",
-    "wrong_type": "a value of the wrong type", "negative": "negative tokens", "not_finite": "tokens that are no number",
-    "too_large": "tokens beyond 2^53", "cached_exceeds_input": "cached tokens above the input",
-    "unknown_class": "token classes that are not disjoint", "no_pool": "no pool, and none known for the model",
-    "unknown_model": "a model that is not known",
-}  # fmt: skip
