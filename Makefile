@@ -31,7 +31,7 @@ bench: machine .venv/installed ## what the commands, the simulation, a backtest,
 	@$(BIN)/python bench/idle.py
 	@$(BIN)/python bench/chargeback.py
 
-quality: machine .venv/installed ## precision, recall and false pages of every alert over 200 pool-days (about an hour)
+quality: machine .venv/installed ## precision, recall and false pages of every alert over 208 pool-days (half an hour)
 	@$(BIN)/python tools/quality/measure.py
 
 docs: machine .venv/installed ## write the generated pages anew: commands and alerts

@@ -1,5 +1,6 @@
 """The bill: every cent of every invoice has a payer, in any month, currency and policy."""
 
+from collections import defaultdict
 from dataclasses import replace
 from datetime import UTC, datetime
 from decimal import Decimal
@@ -8,15 +9,17 @@ from random import Random
 import pytest
 
 from sre.finance.bill import IDLE, PLATFORM, UNTAGGED, Bill, Tokens
+from sre.finance.breakeven.comparison import blend
 from sre.finance.building import build
 from sre.finance.corrections import compare, correct, team_totals
 from sre.finance.costs import Costs, load_text
 from sre.finance.explaining import explain
 from sre.finance.lines import Unbalanced, charge
 from sre.finance.manifest import control
-from sre.finance.money import currency, total
+from sre.finance.money import currency, round_money, total
 from sre.finance.months import Month, parse_month
 from sre.finance.saved import from_json, to_json
+from sre.finance.shares import ratios
 from sre.finance.stored import bill_from_json, bill_to_json
 from sre.finance.table import inert, table
 from sre.finance.unit_costs import unit_costs
@@ -134,11 +137,11 @@ def test_acceptance_11_a_discount_is_a_credit(off, expected):
     assert [str(row.cost) for row in bill.rows if row.kind == "credit"] == [f"-{off}"]
 
 
-def api(*prices: tuple[int, str]) -> str:
-    """Millions of tokens times their price."""
-    return str(
-        sum((millions * Decimal(price) for millions, price in prices), Decimal(0)).quantize(Decimal("0.01"))
-    )
+def api(read: tuple[int, str], made: tuple[int, str]) -> str:
+    """What an API asks for millions of tokens in and out, at their prices."""
+    workload = {"uncached_input": read[0] * 10**6, "output": made[0] * 10**6}
+    price = blend(workload, {"uncached_input": Decimal(read[1]), "output": Decimal(made[1])})
+    return str(round_money(price * sum(workload.values()), currency("EUR")))
 
 
 def test_acceptance_6_7_13_token_prices():
@@ -150,6 +153,16 @@ def test_acceptance_6_7_13_token_prices():
     prices = [("2.50", "15"), ("0.30", "1.50"), ("3", "15"), ("0.14", "0.28"), ("0.18", "0.55")]
     assert [api((85, i), (22, o)) for i, o in prices] == ["542.50", "58.50", "585.00", "18.06", "27.40"]
     assert Decimal(18500) / Decimal(api((85, "2.50"), (22, "15"))) > 34
+
+
+@pytest.mark.parametrize(
+    ("cost", "requests", "expected"), [("3500.00", 300_000, "0.011667"), ("7000.00", 3_000_000, "0.002333")]
+)
+def test_acceptance_20_cost_per_request(cost, requests, expected):
+    """10,000 and 100,000 queries a day on cards of 2,500 + 1,000 and 5,000 + 2,000 a month."""
+    pool = f'chat: [{{from: 2026-01-01, gpus: 1, owned: {{purchase: "{cost}", months: 1}}}}]'
+    bill = build(costs_of(pools=pool), usage(use("a", good=requests), month="2026-01"))
+    assert str(unit_costs(bill)[0].per_request) == expected
 
 
 @pytest.mark.parametrize(
@@ -286,6 +299,30 @@ def test_time_without_telemetry_is_reported_and_priced_by_policy():
     assert paid(build(costs_of("unknown: idle"), usage(use("a"), cards=half)))["a"] == "931.25"
 
 
+@pytest.mark.parametrize(
+    ("unknown", "owners"), [("as_measured", {"used"}), ("busy", {"used"}), ("idle", {"idle"})]
+)
+def test_a_pool_that_nobody_saw_is_priced_by_policy_too(unknown, owners):
+    """Where other pools are measured; from records alone none is, and each is allocated whole."""
+    pools = RENTED + '\n  dark: [{from: 2026-01-01, gpus: 1, rented: {per_gpu_hour: "1.00"}}]'
+    shares = (use("a"), use("b", pool="dark"))
+    seen = {"chat": CardTime(2 * 745 * 3_600_000, 0, 0)}
+    costs = costs_of(f"unknown: {unknown}", pools=pools)
+    bill = build(costs, usage(*shares, cards=seen))
+    dark = [row for row in bill.rows if row.pool == "dark" and row.cost]
+    assert {row.state for row in dark} == owners
+    told = (
+        "allocated whole"
+        if unknown == "as_measured"
+        else f"dark: 745.0 of 745 card-hours are not known; they are priced as {unknown}"
+    )
+    assert any(told in note for note in bill.notes)
+    assert told.partition(";")[0] in bill.notes[0]
+    said = " ".join(explain(dark[0], bill, costs, usage(*shares, cards=seen)))
+    assert ("allocated whole" in said) == (unknown == "as_measured")
+    assert {row.state for row in build(costs, usage(*shares)).rows} == {"used"}
+
+
 def test_fixed_costs_go_to_pools_by_gpu_time():
     """A third of the cards carries a third of the operations."""
     pools = RENTED + '\n  code: [{from: 2026-01-01, gpus: 4, rented: {per_gpu_hour: "1.00"}}]'
@@ -351,6 +388,13 @@ def test_usage_without_a_price_or_a_weight_is_refused():
     seen = {"chat": (1790812800, 1790812900)}
     with pytest.raises(Refused, match="used before 2026-10-15"):
         build(costs_of(pools=late), usage(use("a"), seen=seen))
+    gone = 'chat: [{from: 2026-01-01, until: 2026-10-10, gpus: 2, rented: {per_gpu_hour: "2.50"}}]'
+    empty = gone.replace("until: 2026-10-10, ", "").replace("}]", "}, {from: 2026-10-10, gpus: 0}]")
+    # 2026-10-10 00:00 in Berlin is 1791583200.
+    for over in (gone, empty):
+        build(costs_of(pools=over), usage(use("a"), seen={"chat": (1790812800, 1791583199)}))
+        with pytest.raises(Refused, match="used on 2026-10-10 or later, where its last price has ended"):
+            build(costs_of(pools=over), usage(use("a"), seen={"chat": (1790812800, 1791583200)}))
     with pytest.raises(Refused, match="no weights for it"):
         build(costs_of('rate_card: {other: {output: "1"}}'), usage(use("a")))
     with pytest.raises(Refused, match="where no price holds"):
@@ -622,7 +666,7 @@ unknown: {unknown}
 
 @pytest.mark.parametrize("seed", range(60))
 def test_every_invoice_closes_in_any_month(seed):
-    """Three thousand months of any teams, prices, credits, policies and currencies: rows are the invoice."""
+    """Three thousand months of any teams, prices, policies and currencies: rows are the invoice, ratios a whole."""
     draw = Random(seed)  # noqa: S311 - no secret
     costs = any_costs(draw)
     for _ in range(50):
@@ -633,5 +677,9 @@ def test_every_invoice_closes_in_any_month(seed):
             assert total(rows, bill.currency) == invoice.billed
         assert total((one.billed for one in bill.invoices), bill.currency) == bill.total
         assert sum(row.requests for row in bill.rows) == sum(one.requests for one in used.uses)
+    parts, origins = ratios(bill), defaultdict[tuple[str, ...], Decimal](Decimal)
+    for row in bill.rows:
+        origins[row.invoice, row.line, row.pool] += parts[row.id]
+    assert set(origins.values()) == {Decimal(1)}
     assert bill_from_json(bill_to_json(bill), "x") == bill
     assert build(costs, replace(used, cards=dict(reversed(used.cards.items())))) == bill

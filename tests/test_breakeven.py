@@ -126,6 +126,33 @@ class TestArithmetic:
         ]
         assert bills == [3000, 4050]
 
+    def test_most_requests_on_a_small_model(self):
+        """0.7 of them at 0.001 and 0.3 at 0.015 cost 0.0052 each and save 65.3 %, not 0.005 and 67 %."""
+        each = blend(
+            {"uncached_input": 7, "output": 3},
+            {"uncached_input": Decimal("0.001"), "output": Decimal("0.015")},
+        )
+        assert each * 10**6 == Fraction("0.0052")
+        assert round(float(1 - each * 10**6 / Fraction("0.015")) * 100, 1) == 65.3
+
+    @pytest.mark.parametrize(
+        ("cost", "daily", "asked", "factor"),
+        [
+            (3500, 10_000, ("1.875", "7.50"), 0.64),
+            (7000, 100_000, ("1.875", "7.50"), 3.21),
+            (7000, 100_000, ("2.625", "10.50"), 4.5),
+        ],
+    )
+    def test_an_api_over_own_cards_at_ten_and_a_hundred_thousand_queries_a_day(
+        self, cost, daily, asked, factor
+    ):
+        """2,250 on the API against 3,500; 22,500 and 31,500 against 7,000: 3.21 and 4.5 times as much."""
+        api = {"name": "a", "per_million": dict(zip(("uncached_input", "output"), asked, strict=True)),
+               "source": "-", "date": "2026-11-01"}  # fmt: skip
+        prices = price(apis=[api], workload={"uncached_input": daily * 60_000, "output": daily * 15_000})
+        mine = own(Fraction(cost), Fraction(720), prices)
+        assert round(float(against(mine, prices, prices.apis[0]).month / mine.month), 2) == factor
+
     @given(
         cost=st.integers(1, 10**7), asked=st.integers(1, 10**5), marginal=st.integers(0, 10**5),
         rate=st.integers(1, 10**5),
@@ -180,6 +207,12 @@ class TestCommand:
         output = run().output
         assert "own cards pay from 50 million tokens a month: yours is" in output
         assert "own cards clearly pay above 100 billion tokens a month: yours is" in output
+
+    def test_a_claim_about_a_day_is_compared_with_a_day(self, run):
+        """715,060 requests a month are 23,035 on each of October's 31 days, and an hour: below 30,000."""
+        output = run("--pool", "chat").output
+        said = "own cards pay from 30,000 to 50,000 requests a day: yours is 23,035 a day, 1.30 times lower"
+        assert said in output
 
     def test_cards_that_are_never_cheaper_are_told(self, run):
         """An API below the price of full cards is never beaten, and the answer says so."""

@@ -5,12 +5,15 @@ import gzip
 import hashlib
 import io
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import duckdb
 import pytest
 from click.testing import CliRunner, Result
 
+from sre.books.closing import closed_bills
 from sre.cli import main
 
 COSTS = """\
@@ -190,6 +193,49 @@ def test_an_invalid_record_is_not_billed_silently(desk, reason):
     assert desk.manifest()["total"] == "20002.53"
 
 
+def test_the_first_invalid_records_are_told_with_their_lines(desk):
+    """File and line, whatever else is in the file or how it is packed, and what to write instead; five at most."""
+    (desk.folder / "in").mkdir()
+    strange = lines(
+        record(1),
+        b"",
+        b"  \t",
+        b'{"id": "torn',
+        record(2),
+        BAD["time"],
+        BAD["no_pool"],
+        record(3, pool="", model="other"),
+    )
+    desk.put("in/a.jsonl", strange)
+    desk.put("in/b.jsonl.gz", gzip.compress(lines(record(4), BAD["cached_exceeds_input"], *[b"no"] * 9)))
+    done = desk.build("--usage", desk.folder / "in", expect=2)
+    told = [line for line in done.stderr.splitlines() if ": error: " in line and "--usage" not in line]
+    assert [line.removeprefix(f"{desk.folder}/in/").split(": error: ") for line in told] == [
+        ["a.jsonl:4", "no JSON object, or one without id, time and outcome"],
+        ["a.jsonl:6", "a time without zone or none"],
+        ["a.jsonl:7", "no pool, and none known for the model: 'llama-3.3-70b'"],
+        ["a.jsonl:8", "no pool, and none known for the model: 'other'"],
+        ["b.jsonl.gz:2", "cached tokens above the input"],
+    ]
+    assert "2026-10-01T08:00:00Z" in done.stderr
+    assert "14 of 17 records" in done.stderr
+
+
+def test_a_record_of_another_month_is_not_told_as_invalid(desk):
+    """What the month does not bill needs no pool."""
+    other = record(1, pool=None, model="x", time="2026-09-01T00:00:00Z")
+    done = desk.build("--usage", desk.put("u.jsonl", lines(other, record(2, pool=None))), expect=2)
+    assert "u.jsonl:2: error" in done.stderr
+    assert "u.jsonl:1: error" not in done.stderr
+
+
+def test_a_line_is_told_where_a_model_has_no_weights(desk):
+    """Without a default in the rate card, by the record that names the model."""
+    desk.put("costs.yaml", COSTS.replace("  default:", "  mistral-small-24b:").encode())
+    done = desk.build("--usage", desk.put("u.jsonl", lines(RECORDS[2], RECORDS[0])), expect=2)
+    assert "u.jsonl:2: error: a model that is not known: 'llama-3.3-70b'" in done.stderr
+
+
 def test_text_in_the_place_of_a_number_is_not_zero(desk):
     """A class that is there and no number makes the record invalid, though the others are fine."""
     desk.build(
@@ -231,8 +277,20 @@ def test_the_fleet_file_knows_pools_and_models(desk):
     path, usage = desk.put("fleet.yaml", fleet.encode()), desk.put("u.jsonl", lines(record(1, pool=None)))
     desk.build("--usage", usage, "--fleet", path)
     assert desk.read()[0]["pool"]
+    assert "follow from the records" in desk.run("verify", desk.folder / "out", "--usage", usage).output
     desk.put("costs.yaml", COSTS.replace("chat-70b", "chat-70").encode())
     assert "did you mean `chat-70b`" in desk.build("--usage", usage, "--fleet", path, expect=2).stderr
+
+
+def test_a_model_may_move_from_one_api_to_another(desk):
+    """Records without a pool go to the API that served their model in that month."""
+    spent = "".join(
+        f'  - {{name: {name}, amount: "{amount}", month: {month}, models: [big]}}\n'
+        for name, amount, month in (("first", "10.00", "2026-10"), ("second", "20.00", "2026-11"))
+    )
+    desk.put("costs.yaml", f"{COSTS}fallback:\n{spent}".encode())
+    desk.build("--usage", desk.put("u.jsonl", lines(*RECORDS, record(9, pool=None, model="big"))))
+    assert [row["cost"] for row in desk.read() if row["model"] == "big"] == ["10.00"]
 
 
 def test_a_stated_total_that_differs_is_exit_1(desk):
@@ -261,13 +319,46 @@ def test_files_that_cannot_be_read_are_named(desk):
     done = desk.build("--usage", desk.folder / "nowhere.jsonl", "--usage", desk.folder / "empty", expect=2)
     assert "nowhere.jsonl: error: cannot be read" in done.stderr
     assert "holds no usage records" in done.stderr
-    torn = gzip.compress(lines(*(record(n) for n in range(2000))))[:-100]
-    desk.build("--usage", desk.put("torn.jsonl.gz", torn), expect=2)
     (desk.folder / "costs.yaml").unlink()
+    done = desk.build("--usage", desk.folder / "nowhere.jsonl", "--fleet", desk.folder / "no.yaml", expect=2)
+    for name in ("costs.yaml", "nowhere.jsonl", "no.yaml"):
+        assert f"{name}: error: cannot be read" in done.stderr
+
+
+@pytest.mark.parametrize(
+    ("spoil", "words"),
+    [
+        (lambda packed: packed[:20], "is torn"),
+        (lambda packed: packed[: len(packed) // 2], "is torn"),
+        (lambda packed: packed[:-4], "is torn"),
+        (lambda packed: packed[:-8] + bytes(8), "is damaged"),
+        (lambda packed: packed + b"more", "is damaged"),
+    ],
+    ids=["head", "half", "length", "checksum", "more"],
+)
+def test_a_gzip_that_is_not_whole_is_no_month(desk, spoil, words):
+    """However much of it can be read, and however many invalid records are put up with."""
+    whole = gzip.compress(lines(*(record(n) for n in range(2000))))
+    path = desk.put("u.jsonl.gz", spoil(whole))
     assert (
-        "costs.yaml: error: cannot be read"
-        in desk.build("--usage", desk.put("u.jsonl", b""), expect=2).stderr
+        f"u.jsonl.gz: error: {words}" in desk.build("--usage", path, "--max-invalid", "100%", expect=2).stderr
     )
+    desk.build("--usage", desk.put("u.jsonl.gz", whole + gzip.compress(lines(record(2001)))))
+    assert desk.manifest()["records"] == 2001
+
+
+def test_zstd_is_refused_and_never_half_read(desk):
+    """DuckDB would take a torn one for a short one, and there is nothing to check it with."""
+    packed = f"COPY (SELECT 'x' AS id) TO '{desk.folder}/u.jsonl.zst' (FORMAT json, COMPRESSION zstd)"
+    duckdb.connect().execute(packed)
+    assert "packed by zstd" in desk.build("--usage", desk.folder / "u.jsonl.zst", expect=2).stderr
+
+
+def test_records_of_another_month_only_are_doubted(desk):
+    """A bill on which nobody used anything says that the files may be those of another month."""
+    usage = desk.put("u.jsonl", lines(record(1, time="2026-09-01T00:00:00Z")))
+    assert "none of 1 records is of 2026-10" in desk.build("--usage", usage).stderr
+    assert {row["team"] for row in desk.read()} == {"__idle__"}
 
 
 def test_a_dry_run_writes_nothing_and_tells_programs(desk):
@@ -371,15 +462,16 @@ def test_late_records_become_corrections_of_the_next_month(desk):
     closed = desk.files("books/2026-09")
     desk.build("--usage", usage, desk.put("late.jsonl", lines(later)), month="2026-09", into="again")
     assert "support" in desk.run("diff", desk.folder / "sep", desk.folder / "again", expect=1).output
-    desk.build(
+    october = (
         "--usage",
         desk.put("oct.jsonl", lines(*RECORDS)),
         "--books",
         books,
         "--corrects",
         desk.folder / "again",
-        into="oct",
     )
+    assert "of that, 6 rows correct closed months: +0.00 EUR" in desk.build(*october, into="oct").output
+    assert json.loads(desk.build(*october, "--dry-run", "--json", into="oct").stdout)["correction_rows"] == 6
     rows = [row for row in desk.read("oct/chargeback.csv") if row["kind"] == "correction"]
     assert {(row["month"], row["charge_month"]) for row in rows} == {("2026-10", "2026-09")}
     assert sum(round(float(row["cost"]) * 100) for row in rows) == 0
@@ -433,6 +525,28 @@ def test_last_month_is_known_from_the_books(desk):
     )
 
 
+def test_books_in_another_currency_are_not_compared(desk):
+    """After a change of currency last month's figures are left out, and a correction over the change is refused."""
+    desk.put("costs.yaml", COSTS.replace("INV-2026-10", "INV").encode())
+    september = desk.put("sep.jsonl", lines(record(1, time="2026-09-10T00:00:00Z")))
+    desk.build("--usage", september, month="2026-09", into="sep")
+    desk.run("close", desk.folder / "sep", "--books", desk.folder / "books")
+    desk.put("costs.yaml", COSTS.replace("INV-2026-10", "INV").replace("EUR", "JPY").encode())
+    october = ("--usage", desk.put("oct.jsonl", lines(*RECORDS)), "--books", desk.folder / "books")
+    desk.build(*october)
+    assert json.loads((desk.folder / "out" / "bill.json").read_text())["previous"] is None
+    said = desk.build(*october, "--corrects", desk.folder / "sep", into="x", expect=2).stderr
+    assert "2026-09 is in EUR, and this month in JPY" in said
+
+
+def test_what_a_killed_closing_left_is_no_month(desk):
+    """Half a step of `close` is never taken for a closed month."""
+    desk.build("--usage", desk.put("u.jsonl", lines(*RECORDS)))
+    desk.run("close", desk.folder / "out", "--books", desk.folder / "books")
+    (desk.folder / "books" / "2026-10").rename(desk.folder / "books" / ".closing-x")
+    assert closed_bills(desk.folder / "books") == []
+
+
 def test_two_builds_are_compared(desk):
     """Exit 0 where no row differs, 1 where any does; another month has nothing to compare."""
     desk.build("--usage", desk.put("u.jsonl", lines(*RECORDS)))
@@ -440,6 +554,25 @@ def test_two_builds_are_compared(desk):
     assert "0 rows differ" in desk.run("diff", desk.folder / "out", desk.folder / "out").output
     told = json.loads(desk.run("diff", desk.folder / "out", desk.folder / "more", "--json", expect=1).stdout)
     assert {one["team"] for one in told if one["kind"] == "added"} == {"legal"}
+
+
+def test_a_month_may_be_built_where_one_stands(desk):
+    """`-o .` is a folder like any other, from a server too: here one that is not there."""
+    command = [
+        "-m",
+        "sre.cli",
+        "chargeback",
+        "build",
+        "--month",
+        "2026-10",
+        "--costs",
+        "costs.yaml",
+        "-o",
+        ".",
+    ]
+    asked = [sys.executable, *command, "--prometheus", "http://127.0.0.1:1"]
+    done = subprocess.run(asked, cwd=desk.folder, capture_output=True, text=True, check=False)
+    assert (done.returncode, "cannot be reached" in done.stderr) == (3, True), done.stderr
 
 
 def test_usage_errors_are_said_at_once(desk):

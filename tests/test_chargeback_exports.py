@@ -25,6 +25,7 @@ from sre.finance.costs import load_text
 from sre.finance.focus import FILES, focus
 from sre.finance.money import parse_money
 from sre.finance.statement import INDEX, statements
+from sre.finance.unit_costs import unit_costs
 from sre.finance.usage import CardTime, Usage, Use
 from sre.finance.workbook import workbook
 from sre.metering.parquet import parquet
@@ -123,15 +124,33 @@ class TestFocus:
         assert all(name.startswith("x_") for name in rows[0] if "_" in name)
 
     def test_shares_of_one_cost_add_up_to_one(self):
-        """AllocatedRatios of one origin are a whole."""
-        bill = make()
-        shares = defaultdict[tuple[str, ...], Decimal](Decimal)
-        for row, source in zip(read(focus(bill, "1.4")), bill.rows, strict=True):
-            element = json.loads(row["AllocatedMethodDetails"], parse_float=Decimal)["Elements"][0]
-            shares[source.line, source.pool, source.state] += element["AllocatedRatio"]
-        used = [share for (_, _, state), share in shares.items() if state == "used"]
-        assert used
-        assert all(abs(share - 1) < Decimal("1e-9") for share in used)
+        """AllocatedRatios of one origin are a whole, idle time included, and each is the part of the cost it says."""
+        bill = corrected(make())
+        shares, costs = defaultdict[tuple[str, ...], Decimal](Decimal), defaultdict[tuple[str, ...], int](int)
+        rows = [
+            (row, (row["x_CostLine"], row["AllocatedResourceId"], row["ChargePeriodStart"]))
+            for row in read(focus(bill, "1.4"))
+        ]
+        for row, origin in rows:
+            shares[origin] += self.element(row)["AllocatedRatio"]
+            costs[origin] += Decimal(row["EffectiveCost"])
+        assert set(shares.values()) == {Decimal(1)}
+        for row, origin in rows:
+            part = self.element(row)["AllocatedRatio"] * costs[origin]
+            assert part.quantize(Decimal("0.01")) == Decimal(row["EffectiveCost"])
+
+    def test_a_share_says_how_much_it_was_measured_by(self):
+        """Weighted tokens for a team, seconds of cards for idle time: in the unit that stands beside them."""
+        rows = read(focus(make(), "1.4"))
+        found = {(row["SubAccountId"], row["x_CostLine"], row["x_State"]): self.element(row) for row in rows
+                 if row["AllocatedResourceId"] == "chat-70b"}  # fmt: skip
+        team, idle = found["search", "gpus", "used"], found[IDLE, "gpus", "idle"]
+        # 900,000 + a tenth of 300,000 + 4 x 200,000; one of eight cards for 745 hours.
+        assert (team["UsageQuantity"], team["UsageUnit"]) == (1_730_000, "weighted tokens")
+        assert (idle["UsageQuantity"], idle["UsageUnit"]) == (745 * 3600, "seconds")
+
+    def element(self, row: dict[str, str]) -> dict:
+        return json.loads(row["AllocatedMethodDetails"], parse_float=Decimal)["Elements"][0]
 
     def test_1_4_has_its_own_columns_and_not_those_that_are_gone(self):
         """ProviderName and PublisherName went; the split columns came."""
@@ -250,6 +269,31 @@ class TestStatement:
         ):
             assert words in text, words
 
+    def test_what_was_paid_for_adds_up_to_what_it_cost(self):
+        """With a correction of an earlier month, which stands in the list and is no part of the change since then."""
+        bill = corrected(make())
+        team = bill.rows[-1].team
+        text = statements(bill)[f"statements/{team}.html"]
+        listed = text.partition("What was paid for")[2].partition("</table>")[0]
+        *lines, together = (
+            Decimal(cell.replace(",", "")) for cell in re.findall(r"<td>(-?[\d,]+\.\d\d)</td>", listed)
+        )
+        assert sum(lines) == together
+        assert "corrections of earlier months" in listed
+        before = statements(make())[f"statements/{team}.html"]
+        since = r"([-+][\d.]+) % since then"
+        assert re.findall(since, text) == re.findall(since, before) != []
+
+    def test_waste_and_idleness_are_told_apart(self):
+        """A loaded model without a request is one thing to act on, an empty card another; without either, neither."""
+        bill, pages = make(), statements(make())
+        for state, words in (("wasted", "without a request"), ("idle", "with nothing loaded")):
+            cost = sum((row.cost.amount for row in bill.rows if row.state == state), Decimal(0))
+            assert re.search(
+                rf"{words}</td>.*?<td>{cost:,}</td>", pages["statements/__idle__.html"], re.DOTALL
+            )
+        assert "without a request" not in pages["statements/search.html"]
+
     def test_a_team_sees_nothing_of_the_others(self):
         """A page that is handed on holds no other team's name."""
         text = page(statements(make("secret-team"))["statements/search.html"]).text
@@ -262,6 +306,20 @@ class TestStatement:
         assert f"{make().total.amount:,}" in found.text
         assert {"Idle cards", "Usage without a team"} <= {line.strip() for line in found.text.splitlines()}
         assert all(link in statements(make()) for link in found.links)
+
+    def test_what_a_unit_cost_is_as_easy_to_read_as_what_all_cost(self):
+        """Thousands are set apart there too."""
+        text = page(statements(make())["statements/search.html"]).text
+        per_million = next(u for u in unit_costs(make()) if (u.team, u.model) == ("search", "mistral"))
+        assert f"{per_million.per_million_tokens:,}" in text
+        assert per_million.per_million_tokens > 1000
+
+    def test_telemetry_that_is_not_there_is_said_so(self):
+        """A bill from records alone has measured no card; one with card states says how much of the time they tell."""
+        bill = make()
+        assert "of paid card time is known" in page(statements(bill)[INDEX]).text
+        blind = replace(bill, coverage=replace(bill.coverage, telemetry=None))
+        assert "what the cards did was not measured" in page(statements(blind)[INDEX]).text
 
     def test_a_budget_without_usage_is_told(self):
         """A team with a budget and no usage has a page that says so."""

@@ -292,6 +292,21 @@ def test_what_was_confirmed_survives_a_kill(tmp_path):
             total += 5
 
 
+def test_a_start_shows_though_the_counts_go_on(tmp_path):
+    """The page says when the process was started, by the name that everybody uses; a reload is no start."""
+    began, starts = time.time(), list[float]()
+    read = "llm_exporter_config_last_reload_success_timestamp_seconds"
+    for _ in range(2):
+        with running(tmp_path) as exporter:
+            starts.append(exporter.counts()["process_start_time_seconds"])
+            before = exporter.counts()[read]
+            exporter.process.send_signal(signal.SIGHUP)
+            wait_until(lambda before=before: exporter.counts()[read] > before, "a reload")
+            assert exporter.counts()["process_start_time_seconds"] == starts[-1]
+            exporter.end()
+    assert began - 1 < starts[0] < starts[1] < time.time() + 1
+
+
 def test_slow_and_endless_clients_hold_nobody_up(shared):
     """More half-sent requests than there may be connections, and a body without end: others are answered."""
     with ExitStack() as stack:

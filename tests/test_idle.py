@@ -40,6 +40,7 @@ BEGIN = int(datetime(2026, 10, 18, 22, tzinfo=UTC).timestamp())
 END = BEGIN + 169 * 3600
 LEAD = 2 * 3600
 POOLS = ("agents", "search")
+PRICES = Path(__file__).parent.parent / "examples" / "prices.yaml"
 COSTS = {
     "version": 1, "currency": "EUR", "timezone": "Europe/Berlin",
     "gpus": {
@@ -87,19 +88,28 @@ def samples(start, values):
 
 
 @pytest.fixture(scope="module")
-def recorded(week, tmp_path_factory, start_program):
-    """A Prometheus as users run it, its blocks made by promtool, that holds what the rules recorded alone."""
-    folder = tmp_path_factory.mktemp("blocks")
-    lines = []
-    for name in sorted({*WANTED, "pool:fleet:info"} - {"replica:up:state"}):
-        lines.append(f"# TYPE {name} unknown\n")
+def records(week):
+    """What the rules recorded, by name: (name and labels, value, second)."""
+    found = {}
+    for name in sorted({*WANTED, "pool:fleet:info"}):
+        samples = found[name] = []
         for begin in range(BEGIN, END, 6 * 3600):
             # A minute that has a sample of its own; an instant would go on for five.
             for one in week["made"].query_range(
                 f"last_over_time({name}[59s])", begin, min(begin + 6 * 3600, END) - 60, 60
             ):
                 inside = ",".join(f'{k}="{v}"' for k, v in sorted(one.labels.items()) if k != "__name__")
-                lines += [f"{name}{{{inside}}} {value!r} {at}\n" for at, value in one.points]
+                samples += [(f"{name}{{{inside}}}", value, at) for at, value in one.points]
+    return found
+
+
+@pytest.fixture(scope="module")
+def recorded(records, tmp_path_factory, start_program):
+    """A Prometheus as users run it, its blocks made by promtool, that holds what the rules recorded alone."""
+    folder, lines = tmp_path_factory.mktemp("blocks"), []
+    for name, samples in records.items():
+        lines.append(f"# TYPE {name} unknown\n")
+        lines += [f"{series} {value!r} {at}\n" for series, value, at in samples]
     (folder / "week.om").write_text("".join(lines) + "# EOF\n")
     command = ["promtool", "tsdb", "create-blocks-from", "openmetrics", "week.om", "data"]
     subprocess.run(command, cwd=folder, check=True, capture_output=True)
@@ -109,6 +119,23 @@ def recorded(week, tmp_path_factory, start_program):
     return start_program(
         lambda _, port: [*arguments, f"--web.listen-address=127.0.0.1:{port}"], "/-/ready"
     ).url
+
+
+@pytest.fixture(scope="module")
+def in_victoria_metrics(records, start_program, fetch, until):
+    """The address of a VictoriaMetrics that holds the same."""
+    url = start_program(
+        lambda _, port: ["victoria-metrics", "-storageDataPath=data", "-retentionPeriod=100y",
+                         f"-httpListenAddr=127.0.0.1:{port}"],
+        "/health",
+    ).url  # fmt: skip
+    for samples in records.values():
+        text = "".join(f"{series} {value!r} {round(at * 1000)}\n" for series, value, at in samples)
+        fetch(f"{url}/api/v1/import/prometheus", text.encode())
+    fetch(f"{url}/internal/force_flush")
+    asked = f"{url}/api/v1/query?time={END - 1}&query=count_over_time(fleet:minute:state[{END - BEGIN}s])"
+    until(lambda: f'"{(END - BEGIN) // 60}"'.encode() in fetch(asked), "every minute")
+    return url
 
 
 @pytest.fixture
@@ -158,6 +185,13 @@ class TestOneWeekCountedByAll:
             {**card, "signal": ""} for card in other["gpus"]
         ]
 
+    def test_the_report_is_the_same_from_victoria_metrics(self, idle, told, week, in_victoria_metrics):
+        """The other engine's ends of ranges, steps and caches are its own; every number and finding is the same."""
+        costs = str(week["folder"] / "costs.yaml")
+        code, out, _ = idle(in_victoria_metrics, "--format", "json", "--costs", costs)
+        assert code == 0
+        assert json.loads(out) == told
+
     def test_totals_are_declared_cards_times_hours(self, told):
         """Sixteen and eight cards of `capacity`, two slices, and 169 hours: one of them comes twice."""
         assert told["gpu_hours"]["total"] == 26 * HOURS
@@ -167,6 +201,12 @@ class TestOneWeekCountedByAll:
         for state, number in told["gpu_hours"].items():
             cards = [*told["gpus"], *told["unseen"]]
             assert sum(card["gpu_hours"][state] for card in cards) == pytest.approx(number, abs=0.05)
+
+    def test_cold_starts_are_those_of_the_period(self, told):
+        """A pod under a new name took five minutes to serve: so long a morning would wait."""
+        starts = [one["why"] for one in told["findings"] if one["kind"] == "scale_to_zero"]
+        assert starts
+        assert all(why.startswith("a cold start took 5 min in this period") for why in starts)
 
     def test_the_trend_is_the_report_of_the_period_before(self, idle, recorded):
         """Three days against the three before them: their share is what a report about them says."""
@@ -256,6 +296,30 @@ class TestOutputs:
         rows = list(csv.DictReader(io.StringIO(out)))
         assert {row["uuid"] for row in rows if row["uuid"]} == {card["uuid"] for card in told["gpus"]}
         assert sum(Decimal(row["total"]) for row in rows) == 26 * HOURS
+        by_day = sum(
+            told["business_gpu_hours"][state] for state in ("loaded_idle", "empty_idle", "unallocated")
+        )
+        assert float(sum(Decimal(row["idle_in_business_hours"]) for row in rows)) == pytest.approx(
+            by_day, abs=0.05
+        )
+
+    def test_every_hour_of_a_card_has_a_state(self, told):
+        """A course has a digit for each hour, by which most of a card's hours in a state can be found again."""
+        assert len(told["hours"]) == HOURS
+        assert told["hours"][-1] == "2026-10-25T23:00:00+01:00"
+        for card in told["gpus"]:
+            assert len(card["course"]) == HOURS
+            assert set(card["course"]) <= set("01234567")
+            busy = card["course"].count(str(told["states"].index("busy")))
+            assert busy == pytest.approx(card["gpu_hours"]["busy"], abs=0.25 * HOURS)
+
+    def test_text_has_a_table_of_pools_owners_and_types(self, idle, recorded, week):
+        """Idle time costs something by each of them, and by each it is told how much of it was in business hours."""
+        _, out, _ = idle(recorded, "--costs", str(week["folder"] / "costs.yaml"))
+        heads = [line.split()[0] for line in out.splitlines() if line.endswith("cost of idle")]
+        assert heads == ["pool", "owner", "type"]
+        assert out.count("in business hours") == 4
+        assert "team-search" in out
 
     def test_text_says_the_headline_and_what_to_do(self, idle, recorded):
         """A person at a terminal reads what stood still, whose it was, and the commands; no command is run."""
@@ -266,11 +330,47 @@ class TestOutputs:
         assert "team-search" in out or "search" in out
         assert "$ kubectl" in out
 
+    def test_a_password_in_the_address_is_not_shown(self, idle, recorded):
+        """What is printed goes into mails and chats."""
+        code, out, err = idle(recorded.replace("//", "//sre:hunter2@"), since="2026-10-25")
+        assert code == 0
+        assert "hunter2" not in out + err
+
     def test_the_digest_is_markdown(self, idle, recorded):
         """A chat gets the headline in bold and a table of pools."""
         _, out, _ = idle(recorded, "--format", "markdown")
         assert "| pool | owner | idle | idle GPU-hours |" in out
         assert "**standing: " in out
+
+    @pytest.mark.parametrize("form", ["text", "html", "markdown", "json"])
+    def test_use_is_held_against_each_api_of_a_price_file(self, idle, recorded, week, tmp_path, form):
+        """With costs and prices every output for people and JSON name the API that the break-even is against."""
+        costs = str(week["folder"] / "costs.yaml")
+        code, out, _ = idle(recorded, "--costs", costs, "--prices", str(PRICES), "--format", form)
+        assert code == 0
+        if form != "json":
+            assert "Against large model API self-hosting pays from" in out
+            assert "Against small model API self-hosting does not pay, at the costs of 2026-10" in out
+            return
+        told, into = json.loads(out), str(tmp_path / "answer.json")
+        command = [
+            "breakeven",
+            "--costs",
+            costs,
+            "--prices",
+            str(PRICES),
+            "--month",
+            "2026-10",
+            "--json",
+            into,
+        ]
+        assert CliRunner().invoke(main, command).exit_code == 0
+        answer = json.loads((tmp_path / "answer.json").read_text())
+        assert [(one["api"], one["utilisation"]) for one in told["break_evens"]] == [
+            (one["name"], pytest.approx(float(one["break_even_utilization"]), abs=1e-4))
+            for one in answer["apis"]
+        ]
+        assert told["break_even"] == told["break_evens"][0]["utilisation"]
 
     def test_a_file_is_written_where_one_is_named(self, idle, recorded, tmp_path):
         """The page goes into the file, and nothing to standard output."""
@@ -290,8 +390,9 @@ def test_the_commands_of_its_page_run(recorded, week, tmp_path):
     """Every command of docs/idle.md does what it says, but for the names of server and files."""
     text = (Path(__file__).parent.parent / "docs" / "idle.md").read_text()
     commands = [line.split()[1:] for line in text.splitlines() if line.startswith("sre idle")]
-    assert len(commands) == 5
+    assert len(commands) == 6
     names = {"fleet.yaml": week["folder"] / "fleet.yaml", "costs.yaml": week["folder"] / "costs.yaml",
+             "prices.yaml": PRICES,
              "http://prometheus:9090": recorded, "idle.html": tmp_path / "idle.html"}  # fmt: skip
     for command in commands:
         words = [str(names.get(word, word)) for word in command]
@@ -303,14 +404,40 @@ def test_the_commands_of_its_page_run(recorded, week, tmp_path):
 
 
 class TestTrouble:
-    def test_a_period_that_is_only_partly_there_says_so(self, idle, recorded):
+    def test_a_period_that_is_only_partly_there_says_so(self, idle, recorded, tmp_path):
         """Hours before the records begin are unknown or nobody's, and a warning says how much is missing."""
         code, out, err = idle(recorded, "--format", "json", since="2026-10-18T12:00", until="2026-10-26")
         told = json.loads(out)
         assert code == 0
         assert "was not recorded: its records begin 12h after the period does" in err
+        for form in ("text", "html", "markdown"):
+            idle(
+                recorded,
+                "--format",
+                form,
+                "-o",
+                str(tmp_path / form),
+                since="2026-10-18T12:00",
+                until="2026-10-26",
+            )
+            assert (
+                "was not recorded: its records begin 12h after the period does"
+                in (tmp_path / form).read_text()
+            )
         assert told["gpu_hours"]["unknown"] >= 12 * 18
         assert told["gpu_hours"]["total"] == 26 * (HOURS + 12)
+
+    def test_raw_series_of_a_part_of_the_period_say_so(self, idle, week):
+        """Evaluated here it is the same: what was not scraped is unknown, and a warning says how much that is."""
+        code, out, err = idle(
+            week["raw"].url, "--raw", "--format", "json", since="2026-10-18T16:00", until="2026-10-19T04:00"
+        )
+        told = json.loads(out)
+        assert code == 0
+        assert "is not covered: its history begins 6h after the period does" in err
+        assert "these minutes are unknown, in every number of this report" in err
+        assert told["gpu_hours"]["unknown"] >= 6 * 26
+        assert told["gpu_hours"]["total"] == 12 * 26
 
     def test_a_server_that_holds_nothing_of_the_fleet_is_told_apart(self, idle, start_prometheus):
         """The wrong server is exit 3, and no number."""
@@ -330,6 +457,44 @@ class TestTrouble:
         assert (code, out) == (3, "")
         assert "the server answered for" in err
 
+    def test_a_server_may_go_away_at_any_question(self, idle, recorded):
+        """Whatever it was asked last, also about loads, trend and evidence: exit 3, and no number."""
+        day = {"since": "2026-10-23", "until": "2026-10-24"}
+        asked = []
+        with through(recorded, lambda number: asked.append(number) or True) as url:
+            assert idle(url, "--format", "json", **day)[0] == 0
+        for last in range(len(asked)):
+            with through(recorded, lambda number, last=last: number <= last) as url:
+                code, out, _ = idle(url, "--format", "json", **day)
+            assert (code, out) == (3, "")
+
+    def test_a_server_that_does_not_end_its_answer(self, idle, recorded):
+        """Nobody waits longer than --timeout says."""
+        end = threading.Event()
+        with through(recorded, lambda _: True, spoil=lambda body: body * end.wait(30)) as url:
+            code, out, err = idle(url, "--format", "json", "--timeout", "1")
+            end.set()
+        assert (code, out) == (3, "")
+        assert "did not answer in full within 1 s" in err
+
+    def test_an_answer_of_a_part_of_the_stores_is_none(self, idle, recorded):
+        """Thanos says in a warning that a store is away: what is missing could be what was asked for."""
+
+        def partial(body):
+            return json.dumps({**json.loads(body), "warnings": ["store 1 did not answer"]}).encode()
+
+        with through(recorded, lambda _: True, spoil=partial) as url:
+            code, out, err = idle(url, "--format", "json")
+        assert (code, out) == (3, "")
+        assert "answered partially; store 1 did not answer" in err
+
+    def test_a_limit_below_a_single_hour_is_told(self, idle, recorded):
+        """Where not even the shortest question is answered there is no report, and the server's own words."""
+        with through(recorded, lambda _: True, most=0) as url:
+            code, out, err = idle(url, "--format", "json")
+        assert (code, out) == (3, "")
+        assert "too many samples" in err
+
     def test_a_server_that_finds_questions_too_large_is_asked_in_halves(self, idle, recorded, told):
         """Over its sample limit Prometheus refuses: shorter questions give the same report."""
         with through(recorded, lambda _: True, most=3) as url:
@@ -338,10 +503,16 @@ class TestTrouble:
         assert json.loads(out)["gpu_hours"] == told["gpu_hours"]
 
     def test_what_is_asked_wrong_is_told_before_a_server_is(self, idle, week, tmp_path):
-        """A share that is none, and a fleet without cards, are exit 2 with what to write."""
-        code, _, err = idle("http://127.0.0.1:9", "--fail-above", "lots")
-        assert code == 2
-        assert "write it like 20%" in err
+        """A share that is none, prices without costs, a fleet without cards: exit 2, with what to write."""
+        for more, said in (
+            (("--fail-above", "lots"), "write it like 20%"),
+            (("--prices", str(PRICES)), "there is no cost file beside it"),
+            (("--prices", str(PRICES), "--break-even", "30%"), "give one of the two"),
+            (("-o", str(tmp_path / "nowhere" / "idle.html")), "there is no folder"),
+        ):
+            code, _, err = idle("http://127.0.0.1:9", *more)
+            assert code == 2
+            assert said in err
         (tmp_path / "bare.yaml").write_text(
             "version: 1\nname: a\npools: [{name: b, engine: {kind: vllm, version: 0.32.0}}]\n"
         )
@@ -353,8 +524,11 @@ class TestTrouble:
 
 
 @contextmanager
-def through(url, passes, most=None):
-    """A front end that passes questions on as long as it is told to, and finds those about too many hours too large."""
+def through(url, passes, most=None, spoil=bytes):
+    """A front end that passes questions on as long as it is told to, and finds those about too many hours too large.
+
+    ``spoil`` makes of an answer what is passed back.
+    """
     numbers = itertools.count(1)
 
     class Front(BaseHTTPRequestHandler):
@@ -371,7 +545,9 @@ def through(url, passes, most=None):
             asked = urllib.parse.parse_qs((body or b"").decode() or urllib.parse.urlsplit(self.path).query)
             if not passes(next(numbers)):
                 self._say(502, b"gone")
-            elif most and "gpu:state:info" in asked.get("query", [""])[0] and _steps(asked) > most:
+            elif (
+                most is not None and "gpu:state:info" in asked.get("query", [""])[0] and _steps(asked) > most
+            ):
                 self._say(422, json.dumps(TOO_MANY).encode())
             else:
                 self._ask(body)
@@ -379,7 +555,7 @@ def through(url, passes, most=None):
         def _ask(self, body):
             try:
                 with urllib.request.urlopen(url + self.path, body, timeout=30) as response:  # noqa: S310
-                    self._say(200, response.read())
+                    self._say(200, spoil(response.read()))
             except urllib.error.HTTPError as error:
                 self._say(error.code, error.read())
 

@@ -1,6 +1,7 @@
 """What to do about idle cards: savings are what the recorded load would have needed, and money closes to the cent."""
 
 import math
+from dataclasses import replace
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
@@ -10,14 +11,21 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from sre.checks.idle.earlier import Earlier
+from sre.finance.breakeven.answer import compare
+from sre.finance.breakeven.prices import Prices as ApiPrices
 from sre.finance.costs import load_text
+from sre.finance.months import Month
+from sre.findings import Refused
 from sre.fleet import Fleet
-from sre.idle.advice import TARGET
-from sre.idle.ledger import settle
+from sre.idle.break_even import BreakEven, break_evens
+from sre.idle.consolidation import TARGET
+from sre.idle.digest import digest
 from sre.idle.loads import Before, Context, PoolLoad
 from sre.idle.observed import Observed, Seat
 from sre.idle.prices import Prices
-from sre.idle.spoken import against, headline, trend
+from sre.idle.settling import settle
+from sre.idle.spoken import against, headline, lines, trend
 from sre.idle.told import tell_of
 from sre.idle.windows import windows
 
@@ -37,6 +45,17 @@ rate_card: {default: {uncached_input: "1", cached_input: "1", cache_write: "1", 
 """
 
 
+API = {
+    "version": 1, "currency": "EUR",
+    "apis": [{"name": "big", "per_million": {"output": "15.00"}, "source": "page", "date": "2026-10-01"}],
+    "workload": {"output": 22_000_000}, "capacity": {"tokens_per_second": "2400", "source": "bench"},
+}  # fmt: skip
+
+
+def berlin(day):
+    return round(datetime.fromisoformat(day).replace(tzinfo=BERLIN).timestamp())
+
+
 def fleet(replicas=4, each=2, **more):
     pool = {"name": "chat", "engine": {"kind": "vllm", "version": "0.32.0"}, "owner": "ai",
             "gpus": {"type": "h100", "per_replica": each, "replicas": replicas}, **more.pop("pool", {})}  # fmt: skip
@@ -47,7 +66,18 @@ def fleet(replicas=4, each=2, **more):
     )
 
 
-def told(one, state, days=1, load=None, priced=True, before=None, jobs="busy"):
+def told(
+    one,
+    state,
+    days=1,
+    load=None,
+    priced=True,
+    before=None,
+    jobs="busy",
+    costs=COSTS,
+    seats=(),
+    late=0,
+):
     """``state`` gives that of a card of chat by (replica, hour)."""
     period = windows(MONDAY, MONDAY + days * DAY * 3600, BERLIN)
     seen = Observed(window.minutes for window in period)
@@ -55,7 +85,7 @@ def told(one, state, days=1, load=None, priced=True, before=None, jobs="busy"):
     for replica in range(chat.replicas.max):
         for card in range(chat.per_replica):
             seat = Seat(f"GPU-{replica}-{card}", "", "chat", f"llm/chat-{replica}")
-            for hour in range(len(period)):
+            for hour in range(late, len(period)):
                 seen.add(
                     seat,
                     {"state": state(replica, hour), "evidence": "activity", "gpu_model": "H100"},
@@ -64,7 +94,10 @@ def told(one, state, days=1, load=None, priced=True, before=None, jobs="busy"):
     for replica in range(2):
         seat = Seat(f"L40S-{replica}", "", "jobs", f"llm/jobs-{replica}")
         seen.add(seat, {"state": jobs, "evidence": "activity"}, [(hour, 60) for hour in range(len(period))])
-    costs, _ = load_text("costs.yaml", COSTS.encode())
+    for uuid, pool, name, own, hours in seats:
+        labels = {"state": own, "evidence": "activity", "gpu_model": "H100"}
+        seen.add(Seat(uuid, "", pool, name), labels, [(hour, 60) for hour in hours])
+    costs, _ = load_text("costs.yaml", costs.encode())
     context = Context({"chat": load} if load else {}, before)
     return tell_of(one, settle(one, seen), period, context, Prices(costs, one) if priced else None)
 
@@ -109,6 +142,26 @@ class TestFewerReplicas:
         assert found.saving.amount == 6 * 24 * (Decimal("2.52") + Decimal("3.00"))
         assert found.commands == ("kubectl -n llm scale deployment/chat --replicas=1",)
 
+    def test_on_hosts_the_least_busy_replicas_are_stopped(self):
+        """The commands name those that the sentence names, whatever their names are."""
+
+        def first_is_idle(replica, _hour):
+            return "busy" if replica else "loaded_idle"
+
+        load = PoolLoad(work=(3.0,) * DAY)
+        found = kinds(told(fleet(identity="host"), first_is_idle, load=load))["consolidate"]
+        assert found.what.endswith(
+            "3 replicas of chat would have carried its peak, 4 are declared; least busy: llm/chat-0"
+        )
+        assert found.commands == ("systemctl --host llm/chat-0 stop vllm",)
+
+    def test_pods_of_before_the_last_rollout_are_no_replicas(self):
+        """Only who was there in the end can be taken away: a pod that is gone was the least busy of all."""
+        gone = ("GPU-0-0", "chat", "llm/chat-old", "loaded_idle", range(2))
+        load = PoolLoad(work=(3.0,) * DAY)
+        found = kinds(told(fleet(), idle, load=load, seats=[gone], late=2))["consolidate"]
+        assert "least busy: llm/chat-0" in found.what
+
 
 class TestNothingAtNight:
     def test_quiet_hours_outside_business_hours_are_saved_but_for_cold_starts(self):
@@ -145,6 +198,11 @@ class TestTheRest:
         assert (found.gpu_hours, found.saving.amount) == (48, Decimal("120.96"))
         assert "2 cards all of the time" in found.what
 
+    def test_cards_of_nobody_are_priced_at_the_prices_of_their_days(self):
+        """Two free cards for a day at 2.52 and a day at 3.00."""
+        found = kinds(told(fleet(capacity={"h100": 10}), office, days=2))["return_cards"]
+        assert found.saving.amount == 2 * 24 * (Decimal("2.52") + Decimal("3.00"))
+
     def test_work_that_nobody_waits_for_moves(self):
         """A pool whose requests come at night is asked whether it is batch work."""
         load = PoolLoad(requests=tuple(900.0 if hour < 6 else 1.0 for hour in range(DAY)))
@@ -155,6 +213,25 @@ class TestTheRest:
         """What nobody saw is no saving: it is something to look after."""
         found = kinds(told(fleet(), lambda replica, _: "unknown" if replica else "busy"))["fix_telemetry"]
         assert (found.gpu_hours, found.saving) == (144, None)
+
+
+class TestDigest:
+    """What a chat shows: some read Markdown, some show it as it is written."""
+
+    def test_it_can_be_read_as_it_is_written(self):
+        """Sentences of ours hold no codes, and what is to be written stands as code."""
+        text = digest(told(fleet(), idle, load=PoolLoad(work=(1.0,) * DAY)))
+        assert "then write `replicas: 1` in the fleet file" in text
+        assert "80.0%" in text
+        assert "&#" not in text
+
+    def test_names_from_outside_stay_names(self):
+        """A name of a replica or an API that is markup prints as it is spelled."""
+        one = told(fleet(name="<i>*a*"), idle, load=PoolLoad(work=(1.0,) * DAY))
+        text = digest(replace(one, break_evens=(BreakEven(Fraction(1, 2), "[x](http://y) `<b>", "2026-10"),)))
+        assert "<i>" not in text
+        assert "<b>" not in text
+        assert "](" not in text
 
 
 class TestMoney:
@@ -200,16 +277,102 @@ class TestMoney:
 
     def test_the_trend_is_told_where_the_period_before_was_recorded(self):
         """Against the same count of the period before; a period that was hardly recorded is none to compare with."""
-        minutes = 10 * DAY * 60
-        assert trend(told(fleet(), idle, before=Before(minutes // 2, 1.0)).report) == (
+        less = Before(dict.fromkeys(("GPU-0-0", "GPU-0-1", "GPU-1-0"), -DAY * 60), 1.0)
+        assert trend(told(fleet(), idle, before=less).report) == (
             "In the period before it was 50.0%, 30.0 points less."
         )
-        assert trend(told(fleet(), idle, before=Before(0, 0.5)).report) == ""
+        assert trend(told(fleet(), idle, before=Before({}, 1.0)).report).endswith("it was as much: 80.0%.")
+        assert trend(told(fleet(), idle, before=Before({}, 0.5)).report) == (
+            "No trend is told: of the period before 50.0% was recorded."
+        )
+        assert trend(told(fleet(), idle).report) == ""
+
+    def test_the_trend_counts_slices_as_parts_of_their_card(self):
+        """Three idle slices of one card then, and one now: one card is 66.7 points better, not 200."""
+        one = Fleet.model_validate({"version": 1, "name": "mig", "pools": [
+            {"name": "chat", "engine": {"kind": "vllm", "version": "0.32.0"}, "gpus": {"type": "h100", "replicas": 1}},
+        ]})  # fmt: skip
+        period, seen = windows(MONDAY, MONDAY + DAY * 3600, BERLIN), Observed([60] * DAY)
+        for mig, state in (("1", "loaded_idle"), ("2", "busy"), ("3", "busy")):
+            labels = {"state": state, "evidence": "activity"}
+            seen.add(Seat("GPU-A", mig, "chat", mig), labels, [(hour, 60) for hour in range(DAY)])
+        context = Context({}, Earlier({"GPU-A": 3 * DAY * 60}, 1.0).against(seen))
+        found = tell_of(one, settle(one, seen), period, context, None).report
+        assert trend(found) == "In the period before it was 100.0%, 66.7 points more."
+
+    def test_cards_in_no_total_are_in_no_trend(self):
+        """What nobody declares may have done what it likes in the period before."""
+        before = Before({"GPU-9-9": -DAY * 60}, 1.0)
+        seen = {"seats": [("GPU-9-9", "", "", "busy", range(DAY))]}
+        assert trend(told(fleet(), idle, before=before, **seen).report).endswith("it was as much: 80.0%.")
+
+    def test_a_busy_pool_without_a_price_leaves_no_share_of_the_bill(self):
+        """What all cards cost is not known then; what idle ones cost is."""
+        one = fleet()
+        found = told(one, idle, costs=COSTS.replace("jobs: [{from: 2026-01-01", "jobs: [{from: 2026-11-01"))
+        assert found.report.cost.amount > 0
+        assert found.report.bill is None
+        assert "busy cards" in next(f.what for f in found.findings if f.where == "--costs")
 
     def test_work_is_held_against_the_users_own_break_even(self):
         """From which utilisation self-hosting pays is the user's number; nothing is said without one."""
-        one = told(fleet(), office)
-        assert against(one.report, None) == ""
-        assert against(one.report, Fraction(2, 5)) == (
-            "Self-hosting pays from 40.0% on: these cards are 13.3 points above it."
+        report = told(fleet(), office).report
+        assert against(report, BreakEven(Fraction(2, 5))) == (
+            "Self-hosting pays from 40.0% on: these cards are 13.3 points above it, "
+            "if they were full while they worked."
         )
+        assert against(report, BreakEven(Fraction(3, 5))) == (
+            "Self-hosting pays from 60.0% on: these cards are 6.7 points below it, however full they were."
+        )
+
+    def test_what_is_not_known_may_have_been_work(self):
+        """Below the break-even is who would be below it with all unknown time at work; and what is unknown is told."""
+
+        def half_known(_replica, hour):
+            return "busy" if 8 <= hour < 14 else "unknown" if hour >= 20 else "loaded_idle"
+
+        found = told(fleet(), half_known)
+        assert against(found.report, BreakEven(Fraction(1, 2))) == (
+            "Self-hosting pays from 50.0% on: "
+            "whether these cards are above it is not known, as 13.3% of the time is not."
+        )
+        assert "below it, however full they were" in against(found.report, BreakEven(Fraction(3, 5)))
+        assert "Nothing is known of 32.0 GPU-hours (13.3%): they count as neither idle nor busy." in lines(
+            found
+        )
+
+    def test_what_no_utilisation_makes_pay_is_told_as_that(self):
+        """More than all that the cards can do, and an API that is never dearer, are no break-even to be above of."""
+        report = told(fleet(), office).report
+        assert against(report, BreakEven(Fraction(3, 2), "small", "2026-10")) == (
+            "Against small self-hosting does not pay, at the costs of 2026-10: cards would have to do 150.0% of what "
+            "they can."
+        )
+        assert "never pays" in against(report, BreakEven(None, "tiny", "2026-10"))
+
+
+class TestBreakEven:
+    """A price file makes the break-even, from the costs of the month in which the period begins."""
+
+    @pytest.mark.parametrize(
+        ("begin", "month"), [("2026-10-12", "2026-10"), ("2026-10-31", "2026-10"), ("2026-11-01", "2026-11")]
+    )
+    def test_it_is_that_of_the_breakeven_command(self, begin, month):
+        """The same costs and prices give the same share as `sre breakeven` in that month."""
+        costs, prices = load_text("costs.yaml", COSTS.encode())[0], ApiPrices.model_validate(API)
+        (found,) = break_evens(costs, prices, berlin(begin))
+        expected = compare(costs, prices, Month(month, "Europe/Berlin"), ()).rivals[0]
+        assert found == BreakEven(expected.utilization, "big", month)
+
+    def test_a_month_without_costs_takes_those_of_the_last_that_had_some(self):
+        """Cards that have been written off, or given back, cost nothing any more."""
+        text = COSTS.replace("2026-10-13, gpus: 8", "2026-10-13, gpus: 0").replace("months: 48", "months: 10")
+        costs, prices = load_text("costs.yaml", text.encode())[0], ApiPrices.model_validate(API)
+        (found,) = break_evens(costs, prices, berlin("2026-12-24"))
+        assert found.month == "2026-10"
+
+    def test_before_the_first_price_there_is_none(self):
+        """A period that no price reaches back to is refused, with what to write."""
+        costs, prices = load_text("costs.yaml", COSTS.encode())[0], ApiPrices.model_validate(API)
+        with pytest.raises(Refused, match="no card costs anything in 2025-12 or before it"):
+            break_evens(costs, prices, berlin("2025-12-31"))

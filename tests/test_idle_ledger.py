@@ -11,8 +11,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from sre.fleet import Fleet
-from sre.idle.ledger import settle
 from sre.idle.observed import Observed, Seat
+from sre.idle.settling import settle
 from sre.idle.states import PER_HOUR, STATES, WHOLE, hours
 from sre.idle.windows import Calendar, Window, runs, windows
 
@@ -90,6 +90,28 @@ class TestWindows:
         assert all(a.end == b.start for a, b in pairwise(found))
         assert all(1 <= window.minutes <= 60 for window in found)
         assert tuple(window for run in runs(found) for window in run) == found
+
+    @given(
+        st.integers(28_000_000, 30_000_000),
+        st.integers(1, 3000),
+        st.sampled_from(["UTC", "Asia/Kolkata", "Europe/Berlin"]),
+        st.tuples(st.integers(0, 1438), st.integers(1, 1439)).filter(lambda pair: pair[0] < pair[1]),
+    )
+    def test_business_hours_count_to_the_minute(self, start, length, zone, hours):
+        """Where business hours begin or end within an hour it is cut: what is open are the calendar's minutes."""
+        first, last = (f"{minute // 60:02}:{minute % 60:02}" for minute in hours)
+        own = {"days": ["mon", "wed", "sat"], "start": first, "end": last}
+        one = fleet([("chat", "h100", 1, 1, {})], timezone=zone, business_hours=own)
+        calendar = Calendar(one)
+        found = windows(start * 60, (start + length) * 60, one.zone, calendar.cuts)
+        minutes = (datetime.fromtimestamp((start + n) * 60, one.zone) for n in range(length))
+        days = [
+            at
+            for at in minutes
+            if at.weekday() in (0, 2, 5) and hours[0] <= at.hour * 60 + at.minute < hours[1]
+        ]
+        assert sum(window.minutes for window in found if calendar.is_open(None, window)) == len(days)
+        assert sum(window.minutes for window in found) == length
 
     def test_half_hour_zones_have_their_own_hours(self):
         """Where local time is half an hour off, hours begin at half past, in UTC."""
@@ -258,6 +280,15 @@ class TestCards:
         assert totals(settle(one, observed(("A", "chat", "a", "busy", always())))) == {
             "busy": 6.0,
             "unallocated": 12.0,
+        }
+
+    def test_capacity_that_nobody_sees_is_unknown_while_nobody_looks(self):
+        """In hours of which nothing at all was recorded a spare card is as unknown as any other."""
+        one = fleet([("chat", "h100", 1, 1, {})], capacity={"h100": 2})
+        assert totals(settle(one, observed(("A", "chat", "a", "busy", {**always(begin=2), 1: 30})))) == {
+            "busy": 4.5,
+            "unallocated": 4.5,
+            "unknown": 3.0,
         }
 
     def test_a_pool_that_may_be_smaller_misses_nothing_when_it_is(self):

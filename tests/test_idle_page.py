@@ -4,17 +4,20 @@ import json
 import re
 import shutil
 import subprocess
+from dataclasses import replace
 from datetime import datetime
+from decimal import Decimal
 from random import Random
 from zoneinfo import ZoneInfo
 
 import pytest
 
 from sre.fleet import Fleet
-from sre.idle.ledger import settle
+from sre.idle.advice import Advice
 from sre.idle.loads import Context
 from sre.idle.observed import Observed, Seat
 from sre.idle.page import data, page
+from sre.idle.settling import settle
 from sre.idle.told import tell_of
 from sre.idle.windows import windows
 
@@ -67,6 +70,27 @@ def test_nothing_is_fetched_from_anywhere():
     assert "url(" not in text
 
 
+def test_idle_time_is_split_by_business_hours_and_by_card_type():
+    """By day and outside it each have a bar, and so has every type of card where there are several."""
+    told = made(3, 48)
+    text = page(told)
+    assert "in business hours: " in text
+    assert "outside them: " in text
+    assert "By card type" not in text
+    one = replace(
+        told.report, types=(replace(told.report.total, name="h100"), replace(told.report.total, name=""))
+    )
+    assert "<h2>By card type</h2>" in page(replace(told, report=one))
+
+
+def test_what_is_to_be_written_is_shown_as_code():
+    """Backticks of a sentence become code, and a name in it stays what it is."""
+    advice = Advice("consolidate", NASTY, f"less of {NASTY}", "why", "write `replicas: 1`", Decimal(2), None)
+    text = page(replace(made(1, 24), advice=(advice,)))
+    assert "Write <code>replicas: 1</code>." in text
+    assert NASTY not in text
+
+
 def test_names_from_outside_stay_names():
     """A pool or fleet whose name is markup is shown as it is spelled, wherever it stands."""
     text = page(made(2, 24, name=NASTY, pool=NASTY))
@@ -92,6 +116,16 @@ class TestInTheBrowser:
         assert "idle GPU-hours" in dom
         assert "5 of 5 rows" in dom
         assert "https://grafana.example.com/d/llm-gpu?var-host=node-0&amp;var-uuid=GPU-00000000-5b8c" in dom
+
+    def test_the_map_says_which_day_is_where(self, tmp_path):
+        """Days stand over their columns, and a card's dashboard opens with the period of the report."""
+        script = """
+          const days = [...document.querySelectorAll('.days span')].map((d) => d.textContent + ' ' + d.style.left);
+          document.title = days.join(', ') + ' ' + document.querySelector('#body a').href.replace(/.*from/, 'from');
+        """
+        found = re.search("<title>(.*)</title>", drawn(page(made(2, 48)), tmp_path, script))
+        period = f"from={START}000&amp;to={START + 48 * 3600}000"
+        assert found[1] == f"Mon 12 Oct 0%, Tue 13 Oct 50% {period}"
 
     def test_ten_thousand_rows_sort_at_once(self, tmp_path):
         """Sorting and filtering take far less than a tenth of a second, as the browser measures it, by any column."""

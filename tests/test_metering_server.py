@@ -73,6 +73,19 @@ LIVES: dict[str, Samples] = {
     "outgrown": life(
         12, START + 15 * DAY, END + DAY, resets=(START + 15 * DAY + 900, START + 15 * DAY + 1500)
     ),
+    # Its last value before the restart and the first one after it lie on two sides of a full hour.
+    "over the hour": life(
+        13, START + 16 * DAY - 1200, END + DAY, resets=(START + 16 * DAY - 500, START + 16 * DAY + 13)
+    ),
+    "gone at once": life(14, START - DAY, START + 2000),
+    # Restarted while nobody looked, and past its old value before the first full hour.
+    "restarted asleep": life(
+        15,
+        START - DAY,
+        END + DAY,
+        resets=(START - 7800, START + 1700),
+        silent=((START - 7200, START + 1800),),
+    ),
     "before": life(9, START - DAY, START - 7200),
     "after": life(10, END + 7200, END + DAY),
 }
@@ -104,6 +117,8 @@ def exposition() -> Iterator[str]:
     yield from (
         f'other_total{{job="modern",instance="y:1"}} {value} {at}' for at, value in LIVES["each morning"]
     )
+    yield "# TYPE kept counter"
+    yield from (f'kept_total{{job="modern",instance="y:1"}} {value} {at}' for at, value in LIVES["steady"])
     yield "# TYPE process_start_time_seconds gauge"
     for at in range(START - DAY, END + DAY, SCRAPE):
         day = (at - START - 21000) // DAY
@@ -153,9 +168,9 @@ def test_growth_is_what_the_raw_samples_say(server):
     grown = read_growth(Pages(Server(server)), "llm_tokens_total", START, END)
     found = {dict(labels)["team"]: amount for labels, amount in grown.amounts.items()}
     assert found == {team: raw(samples) for team, samples in LIVES.items() if team not in ("before", "after")}
-    assert grown.counted.resets == 3 + 31 + 2
+    assert grown.counted.resets == 3 + 31 + 2 + 2 + 1
     assert {dict(labels)["team"] for labels in grown.amounts if labels} >= {"short", "new"}
-    assert grown.counted.started == 3
+    assert grown.counted.started == 4
     assert 0 < grown.counted.bound < 60 * 1000 * 50
 
 
@@ -176,6 +191,13 @@ def test_restarts_are_known_from_the_process_itself(server):
     assert list(grown.amounts.values()) == [raw(LIVES["each morning"])]
     assert grown.counted.resets == 31
     assert "resets(" not in listening.asked
+
+
+def test_a_start_that_kept_its_counts_counts_nothing_twice(server):
+    """Our exporter goes on from its saved counts: a new start time is looked into, and is no reset by itself."""
+    grown = read_growth(Pages(Server(server)), "kept_total", START, END)
+    assert list(grown.amounts.values()) == [raw(LIVES["steady"])]
+    assert grown.counted.resets == 0
 
 
 def test_increase_would_say_otherwise(server):
@@ -319,8 +341,8 @@ def test_a_run_that_was_cut_off_goes_on_where_it_was(server, tmp_path):
     )
 
 
-def test_the_same_month_from_victoria_metrics(start_program, fetch):
-    """Another implementation of the API, the same growth."""
+def test_the_same_month_from_victoria_metrics(server, start_program, fetch, tmp_path):
+    """Another implementation of the API, the same growth of every series, and the same bill to the byte."""
     running = start_program(
         lambda folder, port: [
             "victoria-metrics",
@@ -331,17 +353,20 @@ def test_the_same_month_from_victoria_metrics(start_program, fetch):
         ],
         "/health",
     )
-    kept = {team: LIVES[team] for team in ("steady", "reset", "new", "gone", "silent over midnight")}
-    lines = [
-        f'llm_tokens_total{{model="m",class="output",team="{team}"}} {value} {at * 1000}'
-        for team, samples in kept.items() for at, value in samples
-    ]  # fmt: skip
-    fetch(f"{running.url}/api/v1/import/prometheus", "\n".join(lines).encode() + b"\n")
+    samples = (line.rpartition(" ") for line in exposition() if not line.startswith("#"))
+    lines = "\n".join(f"{sample} {at}000" for sample, _, at in samples)
+    fetch(f"{running.url}/api/v1/import/prometheus", lines.encode() + b"\n")
     fetch(f"{running.url}/internal/force_flush")
     grown = read_growth(Pages(Server(running.url)), "llm_tokens_total", START, END)
     assert {dict(labels)["team"]: amount for labels, amount in grown.amounts.items()} == {
-        team: raw(samples) for team, samples in kept.items()
+        team: raw(samples) for team, samples in LIVES.items() if team not in ("before", "after")
     }
+    for name, url in (("a", running.url), ("b", server)):
+        (tmp_path / name).mkdir()
+        build(tmp_path / name, "--prometheus", url)
+    assert (tmp_path / "a/out/chargeback.csv").read_bytes() == (
+        tmp_path / "b/out/chargeback.csv"
+    ).read_bytes()
 
 
 def test_growth_of_a_few_values():

@@ -1,5 +1,7 @@
 """The table of the alerts' quality: what it counts, that it repeats, and that CI notices when an alert decays."""
 
+import subprocess
+import sys
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -14,6 +16,7 @@ from sre.fleet import Fleet
 from sre.lab.quality import results
 from sre.lab.quality.days import LENGTH, WARM_UP, PoolDay, Struck, days, faults_of, fleet_of
 from sre.lab.quality.judge import Episode
+from sre.lab.quality.page import page as written
 from sre.lab.quality.record import SCRAPES, Recording, lines, notation
 from sre.lab.quality.score import Scorer, at_most, rows
 
@@ -126,3 +129,24 @@ def test_a_day_is_the_same_whenever_and_wherever_it_is_simulated() -> None:
         f"pod=\"chat-70b-002-{n}\"}}', values: '1x{SCRAPES - 1}'}}\n"
         for n in (0, 1)
     ]
+
+
+def test_what_was_missed_is_told_with_its_reason() -> None:
+    """A reader of the table learns why an alert may stay silent, from the fault's own entry."""
+    found = ((BURST, (page(30_300, "LLMRequestLatencyHigh"),)), (QUIET, ()))
+    faults = inputs()[1].faults
+    reason = faults["error_burst"].model_copy(update={"missed": "Three failures are no share."})
+    told = written(found, rows(scorer(), (BURST, QUIET), {2: (), 0: ()}), {**faults, "error_burst": reason})
+    assert (
+        "`error_burst`: LLMErrorRateHigh (page) missed its time in 1 of 1, 1 of them silent; "
+        "another alert paged within that time in 1. Three failures are no share."
+    ) in told
+
+
+def test_the_same_days_look_as_good_as_the_table_says() -> None:
+    """Some days of docs/quality.json, simulated and judged once more: nothing fires later, or for nothing."""
+    done = subprocess.run(
+        [sys.executable, "tools/quality/measure.py", "--check"],
+        cwd=ROOT, capture_output=True, text=True, timeout=900, check=False,
+    )  # fmt: skip
+    assert (done.returncode, done.stderr) == (0, ""), done.stdout

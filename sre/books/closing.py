@@ -55,7 +55,8 @@ def closed_bills(books: Path | None) -> list[Bill]:
     """The bills of all closed months, the earliest first. Raises ``Refused`` where one was changed."""
     if books is None or not books.is_dir():
         return []
-    months = sorted(path for path in books.iterdir() if (path / CLOSED).is_file())
+    # What a closing that was killed has left begins with a point, and is no month.
+    months = sorted(path for path in books.glob("[!.]*") if (path / CLOSED).is_file())
     return [open_folder(path).bill for path in months]
 
 

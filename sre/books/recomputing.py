@@ -36,6 +36,8 @@ class Context:
     """Name -> SHA-256 of every file that was read."""
     reconciled: Mapping[str, Any] | None = None
     """What the comparison of two sources came to."""
+    models: Mapping[str, str] = field(default_factory=dict)
+    """Model -> pool, as the fleet file had them: by that, records without a pool found theirs."""
 
 
 def make_bill(costs: Costs, usage: Usage, context: Context) -> Bill:
@@ -84,6 +86,7 @@ def _to_json(context: Context) -> str:
     data = {
         "locale": context.locale, "previous": context.previous, "restated": list(context.restated),
         "closed": list(context.closed), "inputs": dict(context.inputs), "reconciled": context.reconciled,
+        "models": dict(context.models),
     }  # fmt: skip
     return json.dumps(data, sort_keys=True, ensure_ascii=True, indent=1) + "\n"
 

@@ -218,6 +218,10 @@ class Fault(Story):
     holds: dict[str, Number] = Field(
         default_factory=dict, description="PromQL and the number that it must give meanwhile"
     )
+    missed: OneLine = Field(
+        "",
+        description="why its alerts may miss it in traffic that comes by chance: the table of quality says it",
+    )
     silent: dict[str, Story] = Field(
         default_factory=dict, description="neighbours in which its alerts stay silent"
     )

@@ -162,6 +162,7 @@ def _standing(one: Standing) -> str:
     if one.own is None:
         return "cannot be compared with these inputs"
     figure = _percent(one.own) if one.claim.measure == "utilization" else _large(one.own)
+    figure += " a day" if one.claim.measure == "requests" else ""
     factor = one.factor
     assert factor is not None
     if factor == 1:

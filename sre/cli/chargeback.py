@@ -102,11 +102,12 @@ def build(
         raise click.UsageError(f"unexpected argument {str(more_usage[0])!r}: files of records follow --usage")
     if not url and not paths:
         raise click.UsageError("give --usage PATH..., --prometheus URL, or both")
-    from sre.cli import chargeback_inputs as inputs
+    from sre.cli.chargeback_asked import Asked
+    from sre.cli.chargeback_inputs import make
     from sre.cli.chargeback_view import show, summary
     from sre.cli.server import connect
 
-    asked = inputs.Asked(
+    asked = Asked(
         cost_file,
         fleet,
         paths,
@@ -120,7 +121,7 @@ def build(
     )
     server = connect(url, token_env, headers, timeout) if url else None
     with _balanced():
-        made = inputs.make(asked, month, output, server, datetime.now(UTC))
+        made = make(asked, month, output, server, datetime.now(UTC))
     report(made.findings)
     written = [] if dry_run else _write(made.files, output)
     if made.pages:

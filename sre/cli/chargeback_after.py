@@ -67,10 +67,12 @@ def verify(
     """Compute the month in DIR once more from its inputs, and compare byte for byte. Exit 1 where they differ."""
     from sre.books.folder import open_folder
     from sre.books.recomputing import recompute
-    from sre.cli import chargeback_inputs as inputs
+    from sre.cli.chargeback_inputs import differing
+    from sre.cli.chargeback_usage import read_again
+    from sre.metering.database import Limits
 
     built = open_folder(folder)
-    again = inputs.read_again(built, (*usage, *more_usage), memory, temp_dir) if usage else None
+    again = read_again(built, (*usage, *more_usage), Limits(memory, temp_dir)) if usage else None
     files = recompute(built, again)
     wrong = sorted(
         name for name in files.keys() | built.files.keys() if files.get(name) != built.files.get(name)
@@ -81,7 +83,7 @@ def verify(
         source = "the records" if usage else "its inputs"
         click.echo(f"{built.manifest['month']}: {len(files)} files follow from {source}, byte for byte.")
     if wrong:
-        report(inputs.differing(built, wrong))
+        report(differing(built, wrong))
         sys.exit(FOUND)
 
 

@@ -28,6 +28,10 @@ def show(bill: Bill, output: Path | None) -> None:
     click.echo(
         f"{'total':{width}}  {bill.total!s:>14} {bill.currency}  ({len(bill.rows)} rows, {bill.month})"
     )
+    if corrections := _corrections(bill):
+        click.echo(
+            f"of that, {corrections} rows correct closed months: {_signed(bill.corrections)} {bill.currency}"
+        )
     for note in bill.notes:
         click.echo(f"note: {plain(note)}", err=True)
     click.echo(f"written to {plain(str(output))}" if output else "nothing was written (--dry-run)")
@@ -38,7 +42,8 @@ def summary(made: "Made", written: Sequence[str]) -> dict[str, Any]:
     bill, counts = made.bill, made.usage.counts
     return {
         "month": bill.month, "currency": bill.currency.code, "total": str(bill.total),
-        "corrections": str(bill.corrections), "rows": len(bill.rows), "source": bill.source,
+        "corrections": str(bill.corrections), "correction_rows": _corrections(bill),
+        "rows": len(bill.rows), "source": bill.source,
         "teams": {team: str(cost) for team, cost in team_totals(bill.rows).items()},
         "records": counts.read if counts else None, "duplicates": counts.duplicates if counts else 0,
         "outside_month": counts.outside if counts else 0, "invalid": dict(counts.invalid) if counts else {},
@@ -57,6 +62,10 @@ def show_changes(changes: Sequence[Change], before: Bill, after: Bill) -> None:
     click.echo(
         f"{len(changes)} rows differ; {before.total} -> {after.total} {after.currency} ({_signed(delta)})"
     )
+
+
+def _corrections(bill: Bill) -> int:
+    return sum(row.kind == "correction" for row in bill.rows)
 
 
 def _signed(money: Money) -> str:

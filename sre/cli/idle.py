@@ -2,30 +2,23 @@
 
 import json
 import sys
-import time
-from dataclasses import dataclass
-from datetime import UTC, datetime
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import click
 
-from sre.cli.inputs import Inputs, read_inputs
-from sre.cli.output_file import write_file
-from sre.cli.period import period_options, stretch
+from sre.cli.idle_inputs import Asked, asked_for
+from sre.cli.inputs import read_inputs
+from sre.cli.output_file import check_file, write_file
+from sre.cli.period import period_options
 from sre.cli.progress import progress
 from sre.cli.report import FOUND, exits, report
 from sre.cli.server import connect, server_options
 from sre.compile.plan import Plan
 from sre.compile.planning import make_plan
-from sre.findings import Finding, Refused
-from sre.units import parse_ratio
 
 if TYPE_CHECKING:
-    from sre.idle.prices import Prices
     from sre.idle.told import Told
-    from sre.idle.windows import Window
     from sre.prometheus import Server
 
 FORMATS = ("text", "html", "csv", "json", "markdown")
@@ -52,6 +45,8 @@ FORMATS = ("text", "html", "csv", "json", "markdown")
 @click.option(
     "--break-even", metavar="SHARE", help="The utilisation from which self-hosting pays for you, such as 40%."
 )
+@click.option("--prices", type=click.Path(path_type=Path),
+              help="The price file of `sre breakeven`, which with --costs makes that utilisation.")  # fmt: skip
 @click.option("--raw", is_flag=True, help="Evaluate raw series here, also where states were recorded.")
 @click.option("--catalogue", type=click.Path(exists=True, file_okay=False, path_type=Path),
               help="A folder of your own content over the built-in one.")  # fmt: skip
@@ -59,7 +54,7 @@ FORMATS = ("text", "html", "csv", "json", "markdown")
 @exits
 def idle(
     fleet: Path, url: str, since: str, until: str | None, costs: Path | None, form: str, into: Path | None,
-    fail_above: str | None, break_even: str | None, raw: bool, catalogue: Path | None,
+    fail_above: str | None, break_even: str | None, prices: Path | None, raw: bool, catalogue: Path | None,
     token_env: str | None, headers: tuple[str, ...], timeout: float,
 ) -> None:  # fmt: skip
     """Say what every card of FLEET did: busy, idle, unallocated, unknown; whose it was, and what that cost.
@@ -69,95 +64,28 @@ def idle(
     """
     inputs = read_inputs(fleet, catalogue)
     plan = make_plan(inputs.fleet, inputs.catalogue, inputs.listed)
-    asked = _asked(inputs, since, until, costs, fail_above, break_even)
-    told = _told(plan, connect(url, token_env, headers, timeout), asked, raw)
-    _say(told, form, into, url)
+    check_file("--output", into)
+    asked = asked_for(inputs, since, until, costs, prices, break_even, fail_above)
+    server = connect(url, token_env, headers, timeout)
+    told = _told(plan, server, asked, raw)
+    # The server's own address: what was typed may hold a password.
+    _say(told, form, into, server.url)
     report([*inputs.warnings, *asked.warnings, *told.findings], [pool.name for pool in inputs.fleet.pools])
     sys.exit(FOUND if asked.limit is not None and told.report.idle > asked.limit else 0)
 
 
-@dataclass(frozen=True)
-class _Asked:
-    """What the command line asks for; ``limit`` is a share of all card-time."""
-
-    windows: "tuple[Window, ...]"
-    prices: "Prices | None"
-    limit: Fraction | None
-    break_even: Fraction | None
-    warnings: tuple[Finding, ...]
-
-
-def _asked(
-    inputs: Inputs,
-    since: str,
-    until: str | None,
-    costs: Path | None,
-    fail_above: str | None,
-    break_even: str | None,
-) -> _Asked:
-    """Everything that can be wrong with it is told before a server is asked. Raises ``Refused``."""
-    from sre.idle.ledger import declared_cards
-    from sre.idle.windows import MINUTE, windows
-
-    fleet = inputs.fleet
-    if not declared_cards(fleet):
-        raise Refused([Finding(inputs.source.where(("pools",)),
-                               "no cards are declared, by no pool and under no `capacity`",
-                               "totals are declared cards times hours: there would be none",
-                               "write `gpus: {type: ..., per_replica: ..., replicas: ...}` in each pool")])  # fmt: skip
-    # The last minutes may not have been recorded yet.
-    latest = datetime.fromtimestamp((time.time() - 2 * MINUTE) // MINUTE * MINUTE, UTC)
-    start, end = (
-        round(at.timestamp()) // MINUTE * MINUTE for at in stretch(since, until, latest, fleet.zone)
-    )
-    if end - start < MINUTE:
-        raise Refused([Finding("--since", "the period is shorter than a minute", "states are told by the minute",
-                               "ask for an hour or more")])  # fmt: skip
-    prices, warnings = _prices(costs, inputs)
-    return _Asked(
-        windows(start, end, fleet.zone),
-        prices,
-        _share("--fail-above", fail_above),
-        _share("--break-even", break_even),
-        warnings,
-    )
-
-
-def _prices(costs: Path | None, inputs: Inputs) -> "tuple[Prices | None, tuple[Finding, ...]]":
-    if costs is None:
-        return None, ()
-    from sre.finance.costs import load
-    from sre.idle.prices import Prices
-
-    found, warnings = load(costs, pools=[pool.name for pool in inputs.fleet.pools])
-    return Prices(found, inputs.fleet), tuple(warnings)
-
-
-def _share(option: str, text: str | None) -> Fraction | None:
-    if text is None:
-        return None
-    try:
-        ratio = Fraction(parse_ratio(text))
-    except ValueError:
-        ratio = Fraction(-1)
-    if not 0 <= ratio <= 1:
-        raise Refused([Finding(option, f"{text!r} is no share", "a share of all card-time is compared with it",
-                               "write it like 20% or 0.2")])  # fmt: skip
-    return ratio
-
-
-def _told(plan: Plan, server: "Server", asked: _Asked, raw: bool) -> "Told":
+def _told(plan: Plan, server: "Server", asked: Asked, raw: bool) -> "Told":
     """Raises ``Unreachable``."""
     from sre.checks.idle.reading import read
     from sre.checks.idle.source import source
-    from sre.idle.ledger import settle
+    from sre.idle.settling import settle
     from sre.idle.told import tell_of
 
     with progress() as tell, source(plan, server, asked.windows, raw, tell) as found:
         reading, context = read(plan, found, asked.windows, server, tell)
     ledger = settle(plan.fleet, reading.observed)
     return tell_of(
-        plan.fleet, ledger, asked.windows, context, asked.prices, reading.findings, asked.break_even
+        plan.fleet, ledger, asked.windows, context, asked.prices, reading.findings, asked.break_evens
     )
 
 

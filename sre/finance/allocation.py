@@ -58,12 +58,23 @@ def allocate(costs: Costs, charges: Charges, usage: Usage, card: RateCard, month
     """All rows of the month's lines, sorted. Their costs add up to the lines, to the minor unit."""
     uses = by_pool_name(usage)
     pools = {
-        name: _pool_use(name, uses.get(name, ()), costs, charges, usage.cards.get(name), card)
+        name: _pool_use(name, uses.get(name, ()), costs, charges, measured(usage, name, costs), card)
         for name in _pool_names(charges, usage)
     }
     rows = [row for line in charges.lines for row in _rows(line, costs, charges, pools, month)]
     rows = [*_with_quantities(rows, pools, charges, month, costs)]
     return tuple(sorted(rows, key=order))
+
+
+def measured(usage: Usage, pool: str, costs: Costs) -> CardTime | None:
+    """What a pool's cards did; None where nothing is known of it, and the file does not say how that is priced.
+
+    From records alone no pool is measured, and no policy on missing telemetry can apply.
+    """
+    silent = (
+        CardTime(0, 0, 0) if usage.cards and costs.unknown != "as_measured" and pool in costs.gpus else None
+    )
+    return usage.cards.get(pool, silent)
 
 
 def order(row: Row) -> tuple[str, ...]:
@@ -179,7 +190,8 @@ def _by_shares(amount: Money, shares: Mapping[str, int], method: str) -> Iterato
 
 
 def _whole(amount: Money, team: str, pool: PoolUse, state: State) -> Iterator[tuple[Share, Money]]:
-    weight, of = pool.time.get(state, 0), sum(pool.time.values())
+    # In microseconds, as the seconds of requests are.
+    weight, of = pool.time.get(state, 0) * 1000, sum(pool.time.values()) * 1000
     yield Share(team, "", weight, of, "gpu_seconds" if of else "whole"), amount
 
 

@@ -55,17 +55,22 @@ class Tokens:
     @property
     def total(self) -> int:
         """All classes together."""
-        return sum(self.by_class().values())
+        return self.uncached_input + self.cached_input + self.cache_write + self.output + self.reasoning
 
     def __add__(self, other: "Tokens") -> "Tokens":
         return Tokens(
-            *(a + b for a, b in zip(self.by_class().values(), other.by_class().values(), strict=True))
+            self.uncached_input + other.uncached_input,
+            self.cached_input + other.cached_input,
+            self.cache_write + other.cache_write,
+            self.output + other.output,
+            self.reasoning + other.reasoning,
         )
 
+    def __neg__(self) -> "Tokens":
+        return Tokens(*(-count for count in self.by_class().values()))
+
     def __sub__(self, other: "Tokens") -> "Tokens":
-        return Tokens(
-            *(a - b for a, b in zip(self.by_class().values(), other.by_class().values(), strict=True))
-        )
+        return self + -other
 
 
 @dataclass(frozen=True)
@@ -103,10 +108,14 @@ class Row:
     weight: int = 0
     weight_of: int = 0
     method: str = ""
-    """How the share was measured: ``tokens``, ``requests``, ``request_seconds``, ``gpu_seconds``, ``even``,
+    """How the share was measured: ``tokens``, ``requests``, ``gpu_seconds`` (weights are microseconds), ``even``,
     ``fixed``, ``reservation``, ``whole`` (nothing to split), ``restated`` (a correction)."""
     corrects: str = ""
     """The id of the row of the closed month that a correction corrects; empty elsewhere."""
+
+
+ROW_TEXTS = ("month", "charge_month", "invoice", "line", "kind", "state", "team", "model", "pool", "method")
+"""The members of a row that are text, in the order of its exports; its ids stand apart."""
 
 
 @dataclass(frozen=True)

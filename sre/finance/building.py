@@ -4,12 +4,13 @@ from collections.abc import Iterator, Mapping
 from decimal import Decimal
 
 from sre import __version__
-from sre.finance.allocation import allocate, by_pool_name
+from sre.finance.allocation import allocate, by_pool_name, measured
 from sre.finance.bill import UNTAGGED, Bill, Coverage, Row
 from sre.finance.costs.model import Costs
+from sre.finance.costs.parts import period_end
 from sre.finance.lines import Charges, charge
 from sre.finance.money import Money, round_money, total
-from sre.finance.months import Month
+from sre.finance.months import Month, midnight
 from sre.finance.unit_costs import quotient
 from sre.finance.usage import Usage
 from sre.finance.weights import RateCard, rate_card
@@ -94,15 +95,30 @@ def _unpriced(costs: Costs, charges: Charges, usage: Usage) -> Iterator[Finding]
 
 
 def _outside_prices(costs: Costs, month: Month, pool: str, usage: Usage) -> Iterator[Finding]:
-    first = costs.gpus[pool][0].start
-    gap = month.seconds - month.within(first, None)
-    if pool in usage.seen and gap > 0 and usage.seen[pool][0] < month.start.timestamp() + gap:
-        yield Finding(
-            f"pool {show(pool)}",
-            f"it was used before {first}, where its first price begins",
-            "usage without a price would be free of charge",
-            "write the price of that time under `gpus`",
-        )
+    """Usage before the first and behind the last time of the month for which cards are paid."""
+    if pool not in usage.seen:
+        return
+    entries, (first, last) = costs.gpus[pool], usage.seen[pool]
+    ends = (period_end(entries, index) for index in range(len(entries)))
+    paid = [
+        (one.start, end)
+        for one, end in zip(entries, ends, strict=True)
+        if one.gpus and month.within(one.start, end)
+    ]
+    (begins, _), (_, until) = paid[0], paid[-1]
+    if first < midnight(begins, costs.timezone).timestamp():
+        yield _unpaid(pool, f"it was used before {begins}, where its first price begins")
+    if until and last >= midnight(until, costs.timezone).timestamp():
+        yield _unpaid(pool, f"it was used on {until} or later, where its last price has ended")
+
+
+def _unpaid(pool: str, what: str) -> Finding:
+    return Finding(
+        f"pool {show(pool)}",
+        what,
+        "usage without a price would be free of charge",
+        "write the price of that time under `gpus`",
+    )
 
 
 def _unweighed(usage: Usage, card: RateCard) -> Iterator[Finding]:
@@ -147,12 +163,14 @@ def _samples(usage: Usage) -> Decimal | None:
 
 
 def _notes(costs: Costs, charges: Charges, usage: Usage) -> Iterator[str]:
-    unmeasured = [pool for pool, seconds in charges.paid.items() if seconds and pool not in usage.cards]
+    cards = {pool: measured(usage, pool, costs) for pool in charges.paid}
+    unmeasured = [pool for pool, seconds in charges.paid.items() if seconds and not cards[pool]]
     if unmeasured:
         names = "every pool" if not usage.cards else ", ".join(unmeasured)
         yield f"idleness of {names} is not known, since no card was measured there: allocated whole"
     for pool, seconds in charges.paid.items():
-        known = usage.cards[pool].known if pool in usage.cards else seconds * 1000
+        seen = cards[pool]
+        known = seen.known if seen else seconds * 1000
         if known < seconds * 1000 * _NEARLY_ALL:
             hours = Decimal(seconds * 1000 - known) / 3_600_000
             yield f"{pool}: {hours:.1f} of {seconds // 3600} card-hours are not known; they are priced {_priced(costs)}"

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterator
 
-from sre.finance.allocation import by_pool
+from sre.finance.allocation import by_pool, measured
 from sre.finance.bill import IDLE, PLATFORM, UNTAGGED, Bill, Row
 from sre.finance.costs.model import Costs
 from sre.finance.lines import Charges, Line, charge
@@ -71,7 +71,7 @@ def _pool(line: Line, row: Row, charges: Charges, usage: Usage, costs: Costs) ->
         yield (
             f"Of it, pool {show(row.pool)} has {_money(part)}: {_hours(own)} of {_hours(all_of)} card-hours paid."
         )
-    time = usage.cards.get(row.pool)
+    time = measured(usage, row.pool, costs)
     if time:
         states = {"used": time.busy, "wasted": time.wasted, "idle": time.idle}
         unknown = max(0, charges.paid.get(row.pool, 0) * 1000 - time.known)
@@ -105,7 +105,11 @@ def _team(row: Row, bill: Bill, usage: Usage, costs: Costs) -> Iterator[str]:
             terms = [f"{n} {name} x {weights.get(name, 0)}" for name, n in counted.by_class().items() if n]
             yield f"{_who(row)} used {' + '.join(terms) or 'no tokens'}."
     if row.weight_of:
-        scale = f", in units of 1/{rate_card(costs).scale} token" if row.method == "tokens" else ""
+        units = {
+            "tokens": f", in units of 1/{rate_card(costs).scale} token",
+            "gpu_seconds": ", in microseconds",
+        }
+        scale = units.get(row.method, "")
         yield f"Its share is {row.weight} / {row.weight_of}{scale}, {_METHODS.get(row.method, row.method)}."
 
 

@@ -15,12 +15,15 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
+from functools import cached_property
 from typing import Literal
 
 from sre.finance.bill import IDLE, PLATFORM, UNTAGGED, Bill, Row
 from sre.finance.money import Money
 from sre.finance.months import Month
+from sre.finance.shares import quantity, ratios
 from sre.finance.table import inert
+from sre.finance.weights import scale_of
 
 Version = Literal["1.2", "1.4"]
 FILES: Mapping[Version, str] = {"1.2": "focus.csv", "1.4": "focus-1.4.csv"}
@@ -29,17 +32,46 @@ ACCOUNT = "llm-platform"
 """Billing account and provider of every row: the platform that runs the cards."""
 _SERVICE = "Self-hosted inference"
 _NAMES = {IDLE: "Idle cards", PLATFORM: "Held by the platform", UNTAGGED: "Usage without a team"}
-_DIGITS = Decimal(1).scaleb(-12)
 
 
 @dataclass(frozen=True)
 class _Charge:
-    """A row with what its cells are made from."""
+    """A row with what its cells are made from; times are written as they stand in the file."""
 
     row: Row
     bill: Bill
-    start: datetime
-    end: datetime
+    start: str
+    end: str
+    billing_start: str
+    billing_end: str
+    ratio: Decimal
+    """Of its origin's cost."""
+    scale: int
+    """Of weights of tokens."""
+
+    @cached_property
+    def category(self) -> str:
+        """A correction has the category of what it corrects, which its line tells."""
+        kind, line = self.row.kind, self.row.line
+        if kind == "correction":
+            return "Usage" if line in ("gpus", "power") else "Adjustment"
+        # A fixed cost pays for its own month: 1.2 would have a Purchase cover later ones, with an EffectiveCost of 0.
+        return {"credit": "Credit", "tax": "Tax", "adjustment": "Adjustment"}.get(kind, "Usage")
+
+    @cached_property
+    def cost(self) -> str:
+        """With all digits of the currency."""
+        return str(self.row.cost)
+
+    @cached_property
+    def tags(self) -> str:
+        """Whose it is, as JSON."""
+        row = self.row
+        tags = {"team": row.team, "model": row.model, "pool": row.pool, "line": row.line}
+        return _json({name: value for name, value in tags.items() if value})
+
+
+_json = json.JSONEncoder(sort_keys=True).encode
 
 
 def focus(bill: Bill, version: Version = "1.2") -> str:
@@ -49,9 +81,11 @@ def focus(bill: Bill, version: Version = "1.2") -> str:
     writer = csv.writer(text, lineterminator="\r\n")
     writer.writerow(columns)
     months = {name: Month(name, bill.timezone) for name in {row.charge_month for row in bill.rows}}
+    times = {name: (_instant(month.start), _instant(month.end)) for name, month in months.items()}
+    billing = _instant(bill.start), _instant(bill.end)
+    parts, scale = ratios(bill), scale_of(bill.weights)
     for row in bill.rows:
-        month = months[row.charge_month]
-        charge = _Charge(row, bill, month.start, month.end)
+        charge = _Charge(row, bill, *times[row.charge_month], *billing, parts[row.id], scale)
         writer.writerow([read(charge) for read in columns.values()])
     return text.getvalue()
 
@@ -61,17 +95,7 @@ def _instant(moment: datetime) -> str:
 
 
 def _billed(charge: _Charge) -> str:
-    cost = charge.row.cost
-    return str(cost if charge.bill.mode == "internal_invoice" else Money(0, cost.currency))
-
-
-def _category(charge: _Charge) -> str:
-    """A correction has the category of what it corrects, which its line tells."""
-    kind, line = charge.row.kind, charge.row.line
-    if kind == "correction":
-        return "Usage" if line in ("gpus", "power") else "Adjustment"
-    # A fixed cost pays for its own month: 1.2 would have a Purchase cover later ones, with an EffectiveCost of 0.
-    return {"credit": "Credit", "tax": "Tax", "adjustment": "Adjustment"}.get(kind, "Usage")
+    return charge.cost if charge.bill.mode == "internal_invoice" else str(Money(0, charge.bill.currency))
 
 
 def _class(charge: _Charge) -> str:
@@ -81,7 +105,7 @@ def _class(charge: _Charge) -> str:
 def _frequency(charge: _Charge) -> str:
     if charge.row.kind == "fixed":
         return "Recurring"
-    return "Usage-Based" if _category(charge) == "Usage" else "One-Time"
+    return "Usage-Based" if charge.category == "Usage" else "One-Time"
 
 
 def _description(charge: _Charge) -> str:
@@ -105,7 +129,7 @@ def _unit(charge: _Charge) -> str:
 
 
 def _measured(charge: _Charge) -> bool:
-    return _category(charge) == "Usage" and charge.row.kind != "correction"
+    return charge.category == "Usage" and charge.row.kind != "correction"
 
 
 def _invoice(charge: _Charge) -> str:
@@ -117,23 +141,13 @@ def _team(charge: _Charge) -> str:
     return inert(_NAMES.get(charge.row.team, charge.row.team))
 
 
-def _tags(charge: _Charge) -> str:
-    row = charge.row
-    tags = {"team": row.team, "model": row.model, "pool": row.pool, "line": row.line}
-    return json.dumps({name: value for name, value in tags.items() if value}, sort_keys=True)
-
-
-def _share(row: Row) -> Decimal:
-    return (Decimal(row.weight) / Decimal(row.weight_of)).quantize(_DIGITS) if row.weight_of else Decimal(1)
-
-
 def _details(charge: _Charge) -> str:
     """How much of the origin's cost this row is, and by which quantity (1.4, AllocatedMethodDetails)."""
-    row = charge.row
+    amount, unit = quantity(charge.row, charge.scale)
     words = (
-        f'"AllocatedRatio": {_share(row):f}',
-        f'"UsageUnit": {json.dumps(row.method)}',
-        f'"UsageQuantity": {row.weight}',
+        f'"AllocatedRatio": {charge.ratio:f}',
+        f'"UsageUnit": {json.dumps(unit)}',
+        f'"UsageQuantity": {amount:f}',
     )
     return f'{{"Elements": [{{{", ".join(words)}}}]}}'
 
@@ -143,7 +157,7 @@ _SPLIT: Mapping[str, Callable[[_Charge], str]] = {
     "AllocatedMethodDetails": _details,
     "AllocatedResourceId": lambda charge: inert(charge.row.pool or charge.row.line),
     "AllocatedResourceName": lambda charge: inert(charge.row.pool or charge.row.line),
-    "AllocatedTags": _tags,
+    "AllocatedTags": lambda charge: charge.tags,
 }
 """Whose cost this row is a share of, and by which method."""
 
@@ -168,21 +182,21 @@ _SHARED: Mapping[str, Callable[[_Charge], str]] = {
     "BillingAccountName": lambda _: ACCOUNT,
     "BillingAccountType": lambda _: "Platform",
     "BillingCurrency": lambda charge: charge.bill.currency.code,
-    "BillingPeriodEnd": lambda charge: _instant(charge.bill.end),
-    "BillingPeriodStart": lambda charge: _instant(charge.bill.start),
-    "ChargeCategory": _category,
+    "BillingPeriodEnd": lambda charge: charge.billing_end,
+    "BillingPeriodStart": lambda charge: charge.billing_start,
+    "ChargeCategory": lambda charge: charge.category,
     "ChargeClass": _class,
     "ChargeDescription": _description,
     "ChargeFrequency": _frequency,
-    "ChargePeriodEnd": lambda charge: _instant(charge.end),
-    "ChargePeriodStart": lambda charge: _instant(charge.start),
+    "ChargePeriodEnd": lambda charge: charge.end,
+    "ChargePeriodStart": lambda charge: charge.start,
     "ConsumedQuantity": _quantity,
     "ConsumedUnit": _unit,
-    "ContractedCost": lambda charge: str(charge.row.cost),
-    "EffectiveCost": lambda charge: str(charge.row.cost),
+    "ContractedCost": lambda charge: charge.cost,
+    "EffectiveCost": lambda charge: charge.cost,
     "InvoiceId": _invoice,
     "InvoiceIssuerName": lambda _: ACCOUNT,
-    "ListCost": lambda charge: str(charge.row.cost),
+    "ListCost": lambda charge: charge.cost,
     "PricingQuantity": _quantity,
     "PricingUnit": _unit,
     "ResourceId": lambda charge: inert(charge.row.pool),
@@ -194,7 +208,7 @@ _SHARED: Mapping[str, Callable[[_Charge], str]] = {
     "SubAccountId": lambda charge: inert(charge.row.team),
     "SubAccountName": _team,
     "SubAccountType": lambda _: "Team",
-    "Tags": _tags,
+    "Tags": lambda charge: charge.tags,
 }
 
 _COLUMNS: Mapping[Version, Mapping[str, Callable[[_Charge], str]]] = {

@@ -107,7 +107,12 @@ def round_money(amount: Decimal | Fraction | int, unit: Currency) -> Money:
 
 def round_half_away(number: Fraction) -> int:
     """The nearest whole number; a half goes away from zero."""
-    whole = (2 * abs(number.numerator) + number.denominator) // (2 * number.denominator)
+    return divide(number.numerator, number.denominator)
+
+
+def divide(number: int, by: int) -> int:
+    """The whole number nearest to ``number / by``, which is more than 0; a half goes away from zero."""
+    whole = (2 * abs(number) + by) // (2 * by)
     return whole if number >= 0 else -whole
 
 

@@ -4,7 +4,7 @@ The text is canonical: sorted, whole numbers only, the same for the same usage.
 """
 
 import json
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from typing import Any
 
 from sre.finance.bill import Tokens
@@ -16,8 +16,12 @@ VERSION = 1
 
 def to_json(usage: Usage) -> str:
     """One use a line, so that two months can be compared by eye."""
-    data = asdict(usage)
-    uses = ",\n  ".join(_one(use) for use in data.pop("uses"))
+    data = asdict(replace(usage, uses=()))
+    del data["uses"]
+    uses = ",\n  ".join(
+        _one({**vars(use), "tokens": vars(use.tokens), "failed_tokens": vars(use.failed_tokens)})
+        for use in usage.uses
+    )
     head = _one({"version": VERSION, **data})
     return f'{head[:-1]},"uses":[\n  {uses}\n]}}\n' if uses else f'{head[:-1]},"uses":[]}}\n'
 
@@ -34,8 +38,8 @@ def from_json(text: str, where: str) -> Usage:
                                "build the month anew")]) from None  # fmt: skip
 
 
-def _one(data: object) -> str:
-    return json.dumps(data, sort_keys=True, ensure_ascii=True, separators=(",", ":"))
+_one = json.JSONEncoder(sort_keys=True, ensure_ascii=True, separators=(",", ":")).encode
+"""One for all: `json.dumps` would make one for each use."""
 
 
 def _usage(data: dict[str, Any]) -> Usage:

@@ -8,13 +8,18 @@ from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 
-from sre.finance.bill import IDLE, PLATFORM, TOKEN_CLASSES, UNTAGGED, Bill, Row, Tokens
+from sre.finance.bill import IDLE, PLATFORM, TOKEN_CLASSES, UNTAGGED, Bill, Row, State, Tokens
 from sre.finance.money import Money, total
 from sre.finance.unit_costs import UnitCost, quotient, unit_costs
 from sre.fleet import file_name
 
 INDEX = "statement.html"
 _TITLES = {IDLE: "Idle cards", PLATFORM: "Held by the platform", UNTAGGED: "Usage without a team"}
+_STATES: Mapping[State, str] = {
+    "used": "cards at work",
+    "wasted": "cards with a model loaded, without a request",
+    "idle": "cards with nothing loaded",
+}
 _EXPLAINED = {
     IDLE: "Time in which cards did no work. By the policy of this bill no team pays for it.",
     PLATFORM: "Lines of the cost file that the platform keeps.",
@@ -43,7 +48,7 @@ class _Team:
     width: Decimal
     previous: Money | None
     change: Decimal | None
-    """Against the month before, in per cent."""
+    """Against the month before, in per cent; corrections of earlier months are no part of either."""
     budget: Money | None
     spent: Decimal | None
     """Of the budget, in per cent."""
@@ -51,6 +56,7 @@ class _Team:
     requests: int
     lines: tuple[_Part, ...]
     states: tuple[_Part, ...]
+    """What the cards did in the time that is paid for; nothing where all of it was work."""
     units: tuple[UnitCost, ...]
     corrections: tuple[Row, ...]
 
@@ -101,19 +107,36 @@ def _teams(bill: Bill) -> tuple[_Team, ...]:
 
 
 def _team(bill: Bill, name: str, rows: list[Row], units: tuple[UnitCost, ...], most: int) -> _Team:
-    cost, own = total((row.cost for row in rows), bill.currency), [r for r in rows if r.kind != "correction"]
+    own, corrections = _apart(rows)
+    cost, spent = (total((row.cost for row in some), bill.currency) for some in (rows, own))
     previous = None if bill.previous is None else bill.previous.get(name, Money(0, bill.currency))
     budget = bill.budgets.get(name)
     return _Team(
         name, _TITLES.get(name, name), _EXPLAINED.get(name, ""), _file(name),
         cost, _share(cost.minor, most), previous,
-        quotient((cost.minor - previous.minor) * 100, previous.minor, 1) if previous else None,
+        quotient((spent.minor - previous.minor) * 100, previous.minor, 1) if previous else None,
         budget, quotient(cost.minor * 100, budget.minor, 1) if budget else None,
         sum((row.tokens for row in own), Tokens()), sum(row.requests for row in own),
-        _parts(bill, own, (f"{r.line} of {r.pool}" if r.pool else r.line for r in own)),
-        _parts(bill, own, (r.state for r in own)),
-        units, tuple(row for row in rows if row.kind == "correction"),
+        _parts(bill, rows, map(_paid_for, rows)),
+        _states(bill, own),
+        units, corrections,
     )  # fmt: skip
+
+
+def _states(bill: Bill, rows: list[Row]) -> tuple[_Part, ...]:
+    told = any(row.state != "used" for row in rows)
+    return _parts(bill, rows, (_STATES[row.state] for row in rows)) if told else ()
+
+
+def _apart(rows: list[Row]) -> tuple[list[Row], tuple[Row, ...]]:
+    """The month's own rows, and the corrections of earlier ones."""
+    return [r for r in rows if r.kind != "correction"], tuple(r for r in rows if r.kind == "correction")
+
+
+def _paid_for(row: Row) -> str:
+    if row.kind == "correction":
+        return "corrections of earlier months"
+    return f"{row.line} of {row.pool}" if row.pool else row.line
 
 
 def _file(team: str) -> str:

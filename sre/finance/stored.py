@@ -6,25 +6,12 @@ from datetime import datetime
 from decimal import Decimal
 from typing import Any
 
-from sre.finance.bill import TOKEN_CLASSES, Bill, Coverage, Invoice, Row, Tokens
+from sre.finance.bill import ROW_TEXTS, TOKEN_CLASSES, Bill, Coverage, Invoice, Row, Tokens
 from sre.finance.money import Currency, Money, currency, parse_money
 from sre.findings import Finding, Refused
 
 VERSION = 1
-_TEXTS = (
-    "id",
-    "month",
-    "charge_month",
-    "invoice",
-    "line",
-    "kind",
-    "state",
-    "team",
-    "model",
-    "pool",
-    "method",
-    "corrects",
-)
+_TEXTS = ("id", *ROW_TEXTS, "corrects")
 _NUMBERS = ("requests", "successful_requests", "weight", "weight_of")
 _PLAIN = ("month", "timezone", "mode", "idle_policy", "source", "rate_card", "tool")
 

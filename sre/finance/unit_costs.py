@@ -3,10 +3,9 @@
 from collections import defaultdict
 from dataclasses import dataclass
 from decimal import Decimal
-from fractions import Fraction
 
 from sre.finance.bill import Bill, Row, Tokens
-from sre.finance.money import Currency, Money, round_half_away, total
+from sre.finance.money import Currency, Money, divide, total
 
 _DIGITS = 4
 """Unit costs are for reading and comparing, never for booking: four digits more than the currency has."""
@@ -62,4 +61,6 @@ def quotient(number: Decimal | int, by: int, digits: int) -> Decimal | None:
     """Rounded half away from zero to so many digits; None by zero."""
     if not by:
         return None
-    return Decimal(round_half_away(Fraction(number) / by * 10**digits)).scaleb(-digits)
+    above, below = number.as_integer_ratio()
+    sign = 1 if by > 0 else -1
+    return Decimal(divide(sign * above * 10**digits, below * abs(by))).scaleb(-digits)

@@ -48,11 +48,16 @@ def weigh_tokens(tokens: Tokens, card: Mapping[str, int]) -> int:
 def rate_card(costs: Costs) -> RateCard:
     """The card of a cost file."""
     weights = costs.weights
-    scale = lcm(*(weight.as_integer_ratio()[1] for card in weights.values() for weight in card.values()), 1)
+    scale = scale_of(weights)
     whole = {
         model: {name: int(card[name] * scale) for name in TOKEN_CLASSES} for model, card in weights.items()
     }
     return RateCard(costs.allocate_by, costs.failed == "charge", scale, whole, _version(costs, weights))
+
+
+def scale_of(weights: Mapping[str, Mapping[str, Decimal]]) -> int:
+    """The smallest number that makes all weights whole: what a use weighs is in tokens over it."""
+    return lcm(*(weight.as_integer_ratio()[1] for card in weights.values() for weight in card.values()), 1)
 
 
 def _version(costs: Costs, weights: Mapping[str, Mapping[str, Decimal]]) -> str:

@@ -82,7 +82,9 @@ class _Page:
 
 def _plain(text: str) -> str:
     """Without characters that XML or a cell cannot hold; a cell takes 32,767 of them."""
-    return "".join(c if c.isprintable() else "\ufffd" for c in text)[:32_767]
+    return (text if text.isprintable() else "".join(c if c.isprintable() else "\ufffd" for c in text))[
+        :32_767
+    ]
 
 
 def _summary(bill: Bill) -> Iterator[tuple[object, ...]]:

@@ -4,10 +4,22 @@ import csv
 import io
 
 from sre.idle.report import CardLine
-from sre.idle.states import STATES
+from sre.idle.states import STATES, idle_hours
 from sre.idle.told import Told
 
-_COLUMNS = ("uuid", "mig", "pool", "owner", "type", "host", "gpu", "signal", *STATES, "total")
+_COLUMNS = (
+    "uuid",
+    "mig",
+    "pool",
+    "owner",
+    "type",
+    "host",
+    "gpu",
+    "signal",
+    *STATES,
+    "total",
+    "idle_in_business_hours",
+)
 _ACTIVE = ("=", "+", "-", "@", "\t", "\r")
 """What a spreadsheet takes for the beginning of a formula."""
 
@@ -25,7 +37,8 @@ def as_csv(told: Told) -> str:
 def _row(card: CardLine) -> list[str]:
     texts = (card.uuid, card.mig, card.pool, card.owner, card.kind, card.host, card.gpu, card.signal)
     hours = card.hours
-    return [*map(inert, texts), *(str(hours[name]) for name in (*STATES, "total"))]
+    told = (str(hours[name]) for name in (*STATES, "total"))
+    return [*map(inert, texts), *told, str(idle_hours(card.business))]
 
 
 def inert(text: str) -> str:

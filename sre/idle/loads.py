@@ -9,11 +9,10 @@ class PoolLoad:
     """Each a number for each window, None where nothing was recorded.
 
     ``work`` is the peak of what the pool's cards did together, in whole cards (a mean of five minutes);
-    ``in_flight`` the peak of requests in it, ``requests`` how many it answered.
+    ``requests`` is how many it answered.
     """
 
     work: tuple[float | None, ...] = ()
-    in_flight: tuple[float | None, ...] = ()
     requests: tuple[float | None, ...] = ()
     cold_start: float | None = None
     """Seconds until a new replica served, as seen in the period: the median."""
@@ -21,9 +20,12 @@ class PoolLoad:
 
 @dataclass(frozen=True)
 class Before:
-    """The period before, of the same length: idle minutes of cards, and the share of the time that was looked at."""
+    """The period before, of the same length: how many more idle minutes each card had then, its slices together.
 
-    idle: int
+    ``looked`` is the share of that time in which anything was recorded.
+    """
+
+    fewer: Mapping[str, int]
     looked: float
 
 

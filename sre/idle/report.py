@@ -1,29 +1,16 @@
 """The report as data: totals, tables by pool, owner and card type, cards, findings. Every output is made from it."""
 
-from array import array
-from collections import Counter, defaultdict
-from collections.abc import Callable, Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from decimal import Decimal
 from fractions import Fraction
 from functools import cached_property
-from itertools import compress
-from typing import NamedTuple
 
-from sre.finance.money import Money, round_money, split
-from sre.fleet import Fleet, Pool
-from sre.idle.ledger import Ledger
-from sre.idle.loads import Before, Context
-from sre.idle.observed import Held
-from sre.idle.prices import Prices
-from sre.idle.states import BUSY, IDLE, PER_HOUR, STATES, UNDERUSED, WHOLE, Tally, hours, idle_share
-from sre.idle.windows import Calendar, Window
-
-PLATFORM = "platform"
-"""Whose a card is that belongs to no pool."""
-
-_WIDTH = len(STATES)
+from sre.finance.money import Money
+from sre.fleet import Fleet
+from sre.idle.states import BUSY, STATES, UNDERUSED, WHOLE, hours, idle_hours, idle_share
+from sre.idle.windows import Window
 
 
 @dataclass(frozen=True)
@@ -48,8 +35,12 @@ class Account:
 
     @property
     def idle_hours(self) -> Decimal:
-        found = self.hours
-        return sum((found[STATES[state]] for state in IDLE), Decimal(0))
+        return idle_hours(self.parts)
+
+    @property
+    def outside(self) -> tuple[int, ...]:
+        """Parts outside business hours, by state."""
+        return tuple(map(int.__sub__, self.parts, self.business))
 
     @property
     def used(self) -> Fraction:
@@ -68,8 +59,8 @@ class CardLine:
     kind: str
     host: str
     gpu: str
-    model: str
     parts: tuple[int, ...]
+    business: tuple[int, ...]
     signal: str
     course: bytes
 
@@ -100,7 +91,7 @@ class Report:
     """Card-minutes by what told the state."""
     bill: Money | None
     """What all of these card-hours cost."""
-    before: Before | None
+    trend: "Trend | None"
 
     @cached_property
     def cost(self) -> Money | None:
@@ -112,220 +103,29 @@ class Report:
 
     @property
     def idle_before(self) -> Fraction | None:
-        """Idle share in the period before, by the same count; None where less than nine tenths of it was recorded."""
-        if not self.before or self.before.looked < 0.9:
+        """Idle share in the period before, by the same count; None where too little of it was recorded."""
+        if not self.trend or not self.trend.known:
             return None
         # Recorded idle time is compared: what nobody sees, and what is kept, is taken to have been the same.
-        same = self.evidence.get("declared", 0) - self.reasons.get("min_replicas", 0)
-        return Fraction(max(0, self.before.idle + same), sum(self.total.parts) // WHOLE or 1)
+        whole = Fraction(sum(self.total.parts), WHOLE) or Fraction(1)
+        return min(Fraction(1), max(Fraction(0), self.idle + self.trend.fewer / whole))
 
 
-def make_report(
-    fleet: Fleet, ledger: Ledger, windows: tuple[Window, ...], context: Context, prices: Prices | None
-) -> Report:
-    """Add up. ``prices`` are left out where there is no cost file."""
-    return _Making(fleet, ledger, windows, context, prices).make()
+@dataclass(frozen=True)
+class Trend:
+    """``fewer`` idle minutes of cards than in the period before, of which so much was ``looked`` at: a share."""
 
+    fewer: Fraction
+    looked: float
 
-class _Making:
-    def __init__(
-        self,
-        fleet: Fleet,
-        ledger: Ledger,
-        windows: tuple[Window, ...],
-        context: Context,
-        prices: Prices | None,
-    ) -> None:
-        self._fleet, self._ledger, self._windows = fleet, ledger, windows
-        self._context, self._prices = context, prices
-        self._pools = {pool.name: pool for pool in fleet.pools}
-        calendar = Calendar(fleet)
-        calendars = {
-            name: [calendar.is_open(pool, window) for window in windows]
-            for name, pool in [("", None), *self._pools.items()]
-        }
-        self._open = calendars
-        self._entries = list(ledger.entries)
-
-    def make(self) -> Report:
-        sums = [_Summed(held, held.tally.sums(), self._business(held)) for held in self._entries]
-        costs = self._costs()
-        cost = sum(costs.values(), Fraction(0)) if self._prices and not self._unpriced else None
-        money = round_money(cost, self._prices.unit) if cost is not None and self._prices else None
-        reasons, evidence = Counter[str](), Counter[str]()
-        for held in self._entries:
-            reasons.update(held.reasons)
-            evidence.update(held.signals)
-        (total,) = self._table(sums, lambda _held: "", costs, money) or (_nothing(),)
-        return Report(
-            self._fleet,
-            datetime.fromtimestamp(self._windows[0].start, self._fleet.zone),
-            datetime.fromtimestamp(self._windows[-1].end, self._fleet.zone),
-            self._windows,
-            total,
-            self._table(sums, lambda held: held.seat.pool, costs, money),
-            self._table(sums, self._owner, costs, money),
-            self._table(sums, self._kind, costs, money),
-            tuple(self._lines(self._ledger.cards)),
-            tuple(self._lines(self._ledger.unseen)),
-            tuple(self._lines(self._ledger.beyond)),
-            dict(sorted(reasons.items())),
-            dict(sorted(evidence.items())),
-            self._bill(),
-            self._context.before,
-        )
-
-    def _owner(self, held: Held) -> str:
-        pool = self._pools.get(held.seat.pool)
-        return pool.owner if pool else PLATFORM
-
-    def _kind(self, held: Held) -> str:
-        pool = self._pools.get(held.seat.pool)
-        if pool and pool.gpus:
-            return pool.gpus.type
-        return held.seat.replica if not held.seat.uuid else self._ledger.types.get(held.seat.uuid, "")
-
-    def _price(self, pool: str, kind: str, window: Window) -> Fraction | None:
-        assert self._prices
-        return self._prices.of_pool(pool, window) if pool else self._prices.of_type(kind, window)
-
-    @cached_property
-    def _by_place(self) -> dict[tuple[str, str], list[list[int]]]:
-        """(idle, all) parts of each window, by pool and card type: prices are asked of these."""
-        sums = dict[tuple[str, str], list[int]]()
-        for held in self._entries:
-            place = (held.seat.pool, self._kind(held))
-            sums[place] = list(
-                map(int.__add__, sums.get(place) or [0] * len(held.tally.cells), held.tally.cells)
-            )
-        found = dict[tuple[str, str], list[list[int]]]()
-        for place, cells in sums.items():
-            rows = (cells[at : at + _WIDTH] for at in range(0, len(cells), _WIDTH))
-            found[place] = [[sum(row[state] for state in IDLE), sum(row)] for row in rows]
-        return found
-
-    @cached_property
-    def _unpriced(self) -> list[tuple[str, str]]:
-        """Places with idle time that has no price."""
-        return [
-            place
-            for place, rows in self._by_place.items()
-            if any(
-                row[0] and self._price(*place, window) is None
-                for row, window in zip(rows, self._windows, strict=True)
-            )
-        ]
-
-    def _costs(self) -> dict[tuple[str, str], Fraction]:
-        """What idling cost, by pool and card type."""
-        if not self._prices:
-            return {}
-        return {place: self._worth(place, 0) for place in self._by_place}
-
-    def _worth(self, place: tuple[str, str], column: int) -> Fraction:
-        rows = zip(self._by_place[place], self._windows, strict=True)
-        return sum(
-            (Fraction(row[column], PER_HOUR) * (self._price(*place, window) or 0) for row, window in rows),
-            Fraction(0),
-        )
-
-    def _bill(self) -> Money | None:
-        if not self._prices or self._unpriced:
-            return None
-        return round_money(
-            sum((self._worth(place, 1) for place in self._by_place), Fraction(0)), self._prices.unit
-        )
-
-    def _table(
-        self,
-        sums: "list[_Summed]",
-        key: Callable[[Held], str],
-        costs: Mapping[tuple[str, str], Fraction],
-        money: Money | None,
-    ) -> tuple[Account, ...]:
-        """Lines by a key, largest idle time first; their costs add up to the whole."""
-        parts, business = defaultdict[str, list[int]](_zeros), defaultdict[str, list[int]](_zeros)
-        weights, of = defaultdict[str, Fraction](Fraction), dict[str, Held]()
-        places = dict[tuple[str, str], str]()
-        for held, own, own_business in sums:
-            name = key(held)
-            parts[name] = list(map(int.__add__, parts[name], own))
-            business[name] = list(map(int.__add__, business[name], own_business))
-            of.setdefault(name, held)
-            places.setdefault((held.seat.pool, self._kind(held)), name)
-        for place, name in places.items():
-            weights[name] += costs.get(place, Fraction(0))
-        shared = split(money, dict(weights)) if money else dict.fromkeys(parts, money)
-        found = [
-            Account(
-                name,
-                tuple(parts[name]),
-                tuple(business[name]),
-                shared[name],
-                self._owner(of[name]),
-                self._kind(of[name]),
-            )
-            for name in parts
-        ]
-        return tuple(sorted(found, key=lambda one: (-sum(one.parts[state] for state in IDLE), one.name)))
-
-    def _business(self, held: Held) -> list[int]:
-        is_open = self._open[held.seat.pool if held.seat.pool in self._pools else ""]
-        return [sum(compress(held.tally.cells[state::_WIDTH], is_open)) for state in range(_WIDTH)]
-
-    def _lines(self, entries: Iterable[Held]) -> Iterable[CardLine]:
-        """One for each card and pool, its replicas taken together."""
-        together = defaultdict[tuple[str, str, str, str], list[Held]](list)
-        for held in entries:
-            seat = held.seat
-            together[seat.uuid, seat.mig, seat.pool, "" if seat.uuid else seat.replica].append(held)
-        for (uuid, mig, pool, _), parts in together.items():
-            first, tally = parts[0], Tally(len(self._windows))
-            signals = sum((held.signals for held in parts), Counter[str]())
-            for held in parts:
-                tally.include(held.tally)
-            if not any(tally.cells):
-                continue
-            labels = {name: value for held in parts for name, value in held.labels.items()}
-            yield CardLine(
-                uuid, mig, pool, self._owner(first), self._kind(first), labels.get("host", ""), labels.get("gpu", ""),
-                labels.get("gpu_model", ""), tuple(tally.sums()), self._signal(uuid, mig, signals),
-                _course(tally.cells),
-            )  # fmt: skip
-
-    def _signal(self, uuid: str, mig: str, signals: Counter[str]) -> str:
-        told = [name for name, _ in signals.most_common() if name not in ("none", "young", "burn_in")]
-        best = told[0] if told else "none"
-        return self._context.signals.get((uuid, mig), best) if best == "activity" else best
-
-
-class _Summed(NamedTuple):
-    held: Held
-    parts: list[int]
-    business: list[int]
-
-
-def _zeros() -> list[int]:
-    return [0] * _WIDTH
-
-
-def _nothing() -> Account:
-    return Account("", (0,) * _WIDTH, (0,) * _WIDTH)
+    @property
+    def known(self) -> bool:
+        """Nine tenths of it: what is missing may have been anything."""
+        return self.looked >= 0.9
 
 
 NOWHERE = len(STATES)
 """Of a card's course: it was not there."""
 
-
-def _course(cells: "array[int]") -> bytes:
-    found = bytearray()
-    for at in range(0, len(cells), _WIDTH):
-        here = cells[at : at + _WIDTH].tolist()
-        most = max(here)
-        found.append(here.index(most) if most else NOWHERE)
-    return bytes(found)
-
-
-def pool_of(fleet: Fleet, name: str) -> Pool | None:
-    """The pool of that name."""
-    return next((pool for pool in fleet.pools if pool.name == name), None)
+DIGITS = bytes(ord("0") + min(value, NOWHERE) for value in range(256))
+"""With which a course translates into text."""

@@ -5,7 +5,9 @@ from decimal import Decimal
 from fractions import Fraction
 
 from sre.finance.money import Money
-from sre.idle.report import Report
+from sre.idle.break_even import BreakEven
+from sre.idle.report import Account, Report
+from sre.idle.states import BUSY, PER_HOUR, UNDERUSED, UNKNOWN, idle_hours, idle_share
 from sre.idle.told import Told
 
 SIGNALS = {
@@ -62,14 +64,23 @@ def headline(report: Report) -> str:
 
 
 def trend(report: Report) -> str:
-    """Against the period before; empty where that is not known."""
+    """Against the period before; why not, where too little of that was recorded; empty where it was not asked for."""
     before = report.idle_before
     if before is None:
-        return ""
+        return _no_trend(report)
     change = float(report.idle - before) * 100
     if abs(change) < 0.05:
         return f"In the period before it was as much: {share(before)}."
     return f"In the period before it was {share(before)}, {abs(change):.1f} points {'less' if change > 0 else 'more'}."
+
+
+def _no_trend(report: Report) -> str:
+    if not report.trend:
+        return ""
+    held = share(Fraction(report.trend.looked))
+    return (
+        f"No trend is told: of the period before {held if report.trend.looked else 'nothing'} was recorded."
+    )
 
 
 def left_out(report: Report) -> str:
@@ -85,33 +96,72 @@ def left_out(report: Report) -> str:
 def use(report: Report) -> str:
     """How much of the card-time had work, in all and in business hours, and what an hour of it cost."""
     total = report.total
-    worked = total.parts[0] + total.parts[1]
+    worked = total.parts[BUSY] + total.parts[UNDERUSED]
     line = f"Cards had work for {share(total.used)} of the time"
     open_ = sum(total.business)
     if open_ and open_ != sum(total.parts):
-        line += f", for {share(Fraction(total.business[0] + total.business[1], open_))} of business hours"
+        line += f", for {share(Fraction(total.business[BUSY] + total.business[UNDERUSED], open_))} of business hours"
     if report.bill is not None and worked:
-        each = report.bill.amount / (Decimal(worked) / 50_400)
+        each = report.bill.amount / (Decimal(worked) / PER_HOUR)
         line += f"; an hour of work cost {each:,.2f} {report.bill.currency}"
     return f"{line}."
+
+
+def unknown(report: Report) -> str:
+    """What is in no idle figure because nobody knows of it; empty where that is nothing."""
+    lost = report.total.hours["unknown"]
+    whole = Fraction(report.total.parts[UNKNOWN], sum(report.total.parts) or 1)
+    return (
+        f"Nothing is known of {hours(lost)} GPU-hours ({share(whole)}): they count as neither idle nor busy."
+        if lost
+        else ""
+    )
+
+
+def by_hours(report: Report) -> str:
+    """Idle time in business hours and outside, each with its share; empty where all time is the one or the other."""
+    inside, outside = report.total.business, report.total.outside
+    if not sum(inside) or not sum(outside):
+        return ""
+    return f"In business hours {_idle(inside)} stood idle, outside them {_idle(outside)}."
+
+
+def _idle(parts: tuple[int, ...]) -> str:
+    return f"{hours(idle_hours(parts))} GPU-hours ({share(idle_share(parts))})"
 
 
 def lines(told: Told) -> list[str]:
     """What stands under the headline."""
     report = told.report
-    found = (trend(report), use(report), against(report, told.break_even), left_out(report))
+    held = (against(report, one) for one in told.break_evens)
+    found = (trend(report), by_hours(report), use(report), *held, unknown(report), left_out(report))
     return [line for line in found if line]
 
 
-def against(report: Report, break_even: Fraction | None) -> str:
-    """Work against the share from which self-hosting pays; empty where nobody has said it."""
-    if break_even is None:
-        return ""
-    used = report.total.used
-    points = abs(float(used - break_even)) * 100
-    if used >= break_even:
-        return f"Self-hosting pays from {share(break_even)} on: these cards are {points:.1f} points above it."
-    return f"Self-hosting pays from {share(break_even)} on: these cards are {points:.1f} points below it."
+def against(report: Report, one: BreakEven) -> str:
+    """Work against the share from which self-hosting pays.
+
+    That share is one of what cards can do, and theirs here is of the time: more than what they did, never less.
+    """
+    api = f"Against {one.api} s" if one.api else "S"
+    costs = f", at the costs of {one.month}" if one.month else ""
+    if one.share is None:
+        return (
+            f"{api}elf-hosting never pays{costs}: a token of one's own costs as much before any card is paid."
+        )
+    if one.share > 1:
+        return f"{api}elf-hosting does not pay{costs}: cards would have to do {share(one.share)} of what they can."
+    return f"{api}elf-hosting pays from {share(one.share)} on{costs}: {_held(report.total, one.share)}."
+
+
+def _held(total: Account, least: Fraction) -> str:
+    used, most = total.used, total.used + Fraction(total.parts[UNKNOWN], sum(total.parts) or 1)
+    points = f"these cards are {abs(float(used - least)) * 100:.1f} points"
+    if used >= least:
+        return f"{points} above it, if they were full while they worked"
+    if most >= least:
+        return f"whether these cards are above it is not known, as {share(most - used)} of the time is not"
+    return f"{points} below it, however full they were"
 
 
 def _of(part: Money, whole: Money) -> Fraction:

@@ -10,6 +10,9 @@ BUSY, UNDERUSED, LOADED_IDLE, EMPTY_IDLE, UNALLOCATED, UNKNOWN, EXCLUDED = range
 IDLE = (LOADED_IDLE, EMPTY_IDLE, UNALLOCATED)
 """Those in which a card is paid for and does nothing."""
 
+_LEAST_KNOWN = (UNKNOWN, EXCLUDED, UNALLOCATED, EMPTY_IDLE, LOADED_IDLE, UNDERUSED, BUSY)
+"""In the order in which minutes are given away where there are too many of them."""
+
 SPELLED = {
     "busy": "busy",
     "underused": "underused",
@@ -54,6 +57,23 @@ class Tally:
         """Parts by state over all windows."""
         return [sum(self.cells[state :: len(STATES)]) for state in range(len(STATES))]
 
+    def move(self, target: "Tally", window: int, parts: int) -> int:
+        """So many parts of a window to another tally; the value is how many there were."""
+        moved = 0
+        for state in _LEAST_KNOWN:
+            here = window * len(STATES) + state
+            taken = min(self.cells[here], parts - moved)
+            if taken:
+                self.cells[here] -= taken
+                target.cells[here] += taken
+                moved += taken
+        return moved
+
+    def surrounds(self, window: int) -> bool:
+        """Whether there is something in the window, or both before and behind it."""
+        here = window * len(STATES)
+        return any(self.at(window)) or (any(self.cells[:here]) and any(self.cells[here:]))
+
     def include(self, other: "Tally") -> None:
         self.cells = array("I", map(int.__add__, self.cells, other.cells))
 
@@ -69,6 +89,12 @@ def hours(parts: Iterable[int]) -> dict[str, Decimal]:
         floors[place] += 1
     found = {name: Decimal(floor) / 1000 for name, floor in zip(STATES, floors, strict=True)}
     return {**found, "total": Decimal(total) / 1000}
+
+
+def idle_hours(parts: Iterable[int]) -> Decimal:
+    """Hours of the idle states, as ``hours`` rounds them."""
+    found = hours(parts)
+    return sum((found[STATES[state]] for state in IDLE), Decimal(0))
 
 
 def idle_share(parts: Iterable[int]) -> Fraction:

@@ -2,16 +2,19 @@
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from fractions import Fraction
 
 from sre.compile.counted import count, few
 from sre.findings import Finding
 from sre.fleet import Fleet
-from sre.idle.advice import Advice, advise
+from sre.idle.advice import Advice
+from sre.idle.adviser import advise
+from sre.idle.break_even import BreakEven
+from sre.idle.case import Case
 from sre.idle.ledger import Ledger
 from sre.idle.loads import Context
+from sre.idle.making import make_report
 from sre.idle.prices import Prices
-from sre.idle.report import Report, make_report
+from sre.idle.report import Report
 from sre.idle.windows import Window
 
 
@@ -22,8 +25,8 @@ class Told:
     report: Report
     advice: tuple[Advice, ...]
     findings: tuple[Finding, ...]
-    break_even: Fraction | None = None
-    """Share of card-time with work from which self-hosting pays, as somebody has found it for these costs."""
+    break_evens: tuple[BreakEven, ...] = ()
+    """From which utilisation self-hosting pays: as somebody has said it, or against each API of a price file."""
 
 
 def tell_of(
@@ -33,12 +36,12 @@ def tell_of(
     context: Context,
     prices: Prices | None,
     findings: tuple[Finding, ...] = (),
-    break_even: Fraction | None = None,
+    break_evens: tuple[BreakEven, ...] = (),
 ) -> Told:
     """Pure: the same data give the same report."""
     report = make_report(fleet, ledger, windows, context, prices)
-    advice = advise(report, ledger, context, prices)
-    return Told(report, advice, (*findings, *_odd(report, prices)), break_even)
+    advice = advise(Case(report, ledger, context, prices))
+    return Told(report, advice, (*findings, *_odd(report, prices)), break_evens)
 
 
 def _odd(report: Report, prices: Prices | None) -> Iterator[Finding]:
@@ -56,6 +59,12 @@ def _odd(report: Report, prices: Prices | None) -> Iterator[Finding]:
             "pools", f"{count(len(undeclared), 'pool')} without `gpus`: {few(undeclared, 3, 'pool')}",
             "how many cards they have is not known, so their time is in no total",
             "write `gpus: {type: ..., per_replica: ..., replicas: ...}`", "warning",
+        )  # fmt: skip
+    if prices and report.cost is not None and report.bill is None:
+        yield Finding(
+            "--costs", "busy cards of some pool or type have no price in this period",
+            "what all cards cost is not known: no share of it is told, and not what an hour of work cost",
+            "add a price for them under `gpus`, from the day on that they were there", "warning",
         )  # fmt: skip
     if prices and report.cost is None:
         yield Finding(

@@ -1,13 +1,13 @@
-"""The period of a report in windows: local hours, the first and the last one cut where it begins and ends."""
+"""The period of a report in windows: local hours, cut where the period or business hours begin and end."""
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from zoneinfo import ZoneInfo
 
 from sre.fleet import WEEK, BusinessHours, Fleet, Pool
 
-HOUR, MINUTE = 3600, 60
+DAY, HOUR, MINUTE = 86_400, 3600, 60
 
 
 @dataclass(frozen=True, order=True)
@@ -22,16 +22,17 @@ class Window:
         return (self.end - self.start) // MINUTE
 
 
-def windows(start: int, end: int, zone: ZoneInfo) -> tuple[Window, ...]:
-    """The local hours from ``start`` to ``end``: 23, 24 or 25 to a day."""
-    return tuple(_windows(start, end, zone))
+def windows(start: int, end: int, zone: ZoneInfo, cuts: Collection[int] = ()) -> tuple[Window, ...]:
+    """The local hours from ``start`` to ``end``: 23, 24 or 25 to a day; an hour is cut at such minutes of the day."""
+    return tuple(_windows(start, end, zone, cuts))
 
 
-def _windows(start: int, end: int, zone: ZoneInfo) -> Iterator[Window]:
+def _windows(start: int, end: int, zone: ZoneInfo, cuts: Collection[int]) -> Iterator[Window]:
     while start < end:
         offset = datetime.fromtimestamp(start, zone).utcoffset()
-        ahead = int(offset.total_seconds()) if offset else 0
-        stop = min(end, ((start + ahead) // HOUR + 1) * HOUR - ahead)
+        local = start + (int(offset.total_seconds()) if offset else 0)
+        ends = [(local // HOUR + 1) * HOUR, *(local // DAY * DAY + cut * MINUTE for cut in cuts)]
+        stop = min(end, start - local + min(one for one in ends if one > local))
         yield Window(start, stop)
         start = stop
 
@@ -56,9 +57,17 @@ class Calendar:
             fleet.business_hours,
             fleet.business_hours.holidays,
         )
+        self._all = [self._hours, *(pool.business_hours for pool in fleet.pools if pool.business_hours)]
+
+    @property
+    def cuts(self) -> frozenset[int]:
+        """Minutes of a day, within its hours, at which business hours of the fleet or a pool begin or end."""
+        return frozenset(
+            minute for one in self._all for minute in (one.start_minute, one.end_minute) if minute % 60
+        )
 
     def is_open(self, pool: Pool | None, window: Window) -> bool:
-        """By the first minute of the window."""
+        """By the first minute of a window: none reaches over a beginning or an end, where it is cut at ``cuts``."""
         hours = (pool.business_hours if pool else None) or self._hours
         if pool and not pool.interactive and not pool.business_hours:
             return True

@@ -28,8 +28,9 @@ def read_minutes(pages: Pages, month: Month) -> Minutes:
     """All minutes of the month, a local day at a time. Raises ``Unreachable``."""
     found = defaultdict[tuple[str, str, str], int](int)
     for start, end in month.days():
-        # A millisecond short: a sample at the next day's first instant belongs to that day.
-        length = round((end - start).total_seconds() * 1000) - 1
+        # From a millisecond before the day to a millisecond before the next: the same samples whether a server counts
+        # those at the first instant of a range (Prometheus 2) or not (Prometheus 3, VictoriaMetrics).
+        length = round((end - start).total_seconds() * 1000)
         expr = f"sum by (uuid, mig, pool, state) (count_over_time(gpu:state:info[{length}ms]))"
         for pairs, value in pages.at(expr, end.timestamp() - 0.001):
             labels = dict(pairs)

@@ -6,33 +6,25 @@ the step is that of a scrape.
 """
 
 from collections import defaultdict
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from itertools import pairwise
-from math import isfinite
 
 from sre.finance.usage import Counted, Gap
 from sre.metering.growth import Point, Stretch, grow, holes
 from sre.metering.pages import MOST_POINTS, Labels, Pages, selector
+from sre.metering.survey import NAME, SCRAPE, rounded, survey
 from sre.promql import quote
 
 FINEST = 15
 """Seconds: scrapes are hardly more frequent."""
-SCRAPE = 60
-"""Seconds between two scrapes that the stated bound allows for."""
 _FINER = 12
-_ALL_POINTS = 1_500_000
-"""Points of the first pass over a month: a coarser step for more series."""
-_SAMPLES = 40_000_000
-"""Samples that one question may touch: a server gives up at 50 million."""
-_STEPS = (3600, 2 * 3600, 3 * 3600, 6 * 3600, 12 * 3600, 24 * 3600)
 _TARGETS = 200
 """Targets whose every silence is looked for."""
 _LOOKBACK = 300
 """Seconds for which a server repeats the last sample: a shorter silence does not show, and loses nothing."""
 _EXACT = 20
 """Series that are asked for by all of their labels; of more, the metric is asked for as a whole."""
-_NAME = "__name__"
 
 
 @dataclass
@@ -45,59 +37,15 @@ class Grown:
 
 def read_growth(pages: Pages, metric: str, start: int, end: int) -> Grown:
     """All series of a metric over [start, end), in seconds since the epoch. Raises ``Unreachable``."""
-    points = _first_pass(pages, metric, start, end)
-    if not points:
+    seen = survey(pages, metric, start, end)
+    if not seen.points:
         return Grown()
-    reading = _Reading(pages, metric, start, end, _step(len(points), end - start), points)
+    reading = _Reading(pages, metric, start, end, seen.step, seen.points, seen.asleep)
     reading.walk()
     reading.suspect()
     reading.refine()
+    reading.drop_silent()
     return Grown(dict(reading.amounts), reading.counted())
-
-
-def _first_pass(pages: Pages, metric: str, start: int, end: int) -> dict[Labels, list[Point]]:
-    """Every series with its values on the grid, those before the month and those that lived between two steps."""
-    known = _listed(pages, metric, start, end)
-    step, points = _step(len(known), end - start), defaultdict[Labels, list[Point]](list)
-    for labels, value in _before(pages, metric, start, len(known)):
-        points[labels] += _whole([(start, value)])
-    for labels, values in pages.grid(metric, start + step, end - 1, step, len(known)):
-        points[labels] += _whole(values)
-    for labels, value in pages.at(metric, end):
-        points[labels] += _whole([(end, value)])
-    for labels in sorted(known - points.keys()):
-        # A series that lived between two steps: the most that it showed is what it grew to.
-        exact = "{" + ",".join(f"{name}={quote(value)}" for name, value in labels) + "}"
-        for _, value in pages.at(f"max_over_time({exact}[{end - start}s])", end):
-            points[labels] += _whole([(end, value)])
-    return {labels: values for labels, values in points.items() if values[-1][0] > start}
-
-
-def _listed(pages: Pages, metric: str, start: int, end: int) -> set[Labels]:
-    return {tuple(sorted(one.items())) for one in pages.server.series(metric, start=start, end=end - 1)}
-
-
-def _before(pages: Pages, metric: str, start: int, series: int) -> Sequence[tuple[Labels, float]]:
-    """Values at the month's beginning, over as long a silence as the server's limits allow: up to a week.
-
-    A counter that was silent over midnight is not new, and must not count from 0.
-    """
-    hours = max(1, min(7 * 24, _SAMPLES // max(1, series * 3600 // SCRAPE * 2)))
-    found = pages.at(f"last_over_time({metric}[{hours}h])", start)
-    # VictoriaMetrics keeps the name, Prometheus 2 and 3 do as well for this function; others may not.
-    return [
-        (labels if any(name == _NAME for name, _ in labels) else ((_NAME, metric), *labels), value)
-        for labels, value in found
-    ]
-
-
-def _whole(points: Iterable[tuple[int, float]]) -> list[Point]:
-    """Counts are whole; what is no number is no value."""
-    return [(at, round(value)) for at, value in points if isfinite(value)]
-
-
-def _step(series: int, length: int) -> int:
-    return next((step for step in _STEPS if series * length // step <= _ALL_POINTS), _STEPS[-1])
 
 
 @dataclass
@@ -110,6 +58,8 @@ class _Reading:
     end: int
     step: int
     points: dict[Labels, list[Point]]
+    asleep: Collection[Labels]
+    """Series without a value at the month's beginning itself."""
     amounts: dict[Labels, int] = field(default_factory=dict)
     resets: int = 0
     started: int = 0
@@ -123,8 +73,22 @@ class _Reading:
             self.amounts[labels] = growth.amount
             self.resets += growth.resets
             self.started += growth.started
-            for stretch in growth.open:
+            for stretch in (*growth.open, *self._silent(labels, points)):
                 self._open(labels, stretch)
+
+    def _silent(self, labels: Labels, points: Sequence[Point]) -> Iterator[Stretch]:
+        """Silences at whose ends no fall shows: a counter may have fallen in them, and grown again."""
+        for (before, low), (after, high) in pairwise(points):
+            asleep = before == self.start and labels in self.asleep
+            if high >= low and (asleep or after - before > self.step):
+                yield Stretch(before, after, low, high)
+
+    def drop_silent(self) -> None:
+        """Leave out series that only had a value before the month, and nothing in it."""
+        for labels, points in list(self.points.items()):
+            if points[-1][0] <= self.start and not self.amounts[labels]:
+                del self.points[labels], self.amounts[labels]
+                self.unseen.pop(labels, None)
 
     def suspect(self) -> None:
         """Steps in which a counter fell and had outgrown its old value by the next one: the server counts its falls.
@@ -133,11 +97,12 @@ class _Reading:
         """
         if self._restarts():
             return
-        expr = f"resets({self.metric}[{self.step}s]) > 0"
+        # Further back than the step, for the fall whose two samples lie on its two sides.
+        expr = f"resets({self.metric}[{self.step + _LOOKBACK}s]) > 0"
         for labels, found in self.pages.grid(
             expr, self.start + self.step, self.end, self.step, len(self.points)
         ):
-            self._fell(((_NAME, self.metric), *labels), (at for at, _ in found))
+            self._fell(((NAME, self.metric), *labels), (at for at, _ in found))
 
     def refine(self) -> None:
         """Add what grew before each reset and behind each last value."""
@@ -193,7 +158,7 @@ class _Reading:
             expr, begin, until, finer, len(stretches) if exact else len(self.points)
         ):
             if labels in stretches:
-                values[labels] += _whole(found)
+                values[labels] += rounded(found)
         again = defaultdict[tuple[int, int], dict[Labels, Stretch]](dict)
         for labels, inner in values.items():
             stretch = stretches[labels]
@@ -234,5 +199,5 @@ class _Reading:
 
 
 def _spoken(labels: Labels) -> str:
-    name = dict(labels).get(_NAME, "")
-    return name + "{" + ",".join(f"{key}={quote(value)}" for key, value in labels if key != _NAME) + "}"
+    name = dict(labels).get(NAME, "")
+    return name + "{" + ",".join(f"{key}={quote(value)}" for key, value in labels if key != NAME) + "}"

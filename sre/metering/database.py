@@ -24,8 +24,8 @@ class Limits:
 
 
 @contextmanager
-def database(limits: Limits) -> Iterator[duckdb.DuckDBPyConnection]:
-    """A database on disk, in a temporary folder that goes with it. Raises ``Refused`` for limits it cannot keep.
+def database(limits: Limits) -> Iterator[tuple[duckdb.DuckDBPyConnection, Path]]:
+    """A database and the temporary folder that it spills into. Raises ``Refused`` for limits it cannot keep.
 
     No extension is loaded or fetched, and nothing but the files that are named to it is read.
     """
@@ -53,7 +53,7 @@ def database(limits: Limits) -> Iterator[duckdb.DuckDBPyConnection]:
         if limits.threads:
             options["threads"] = limits.threads
         try:
-            connection = duckdb.connect(f"{path}/records.duckdb", config=options)
+            connection = duckdb.connect(":memory:", config=options)
         except duckdb.Error as error:
             raise Refused(
                 [
@@ -68,7 +68,7 @@ def database(limits: Limits) -> Iterator[duckdb.DuckDBPyConnection]:
         try:
             # Times of Parquet files pass through text, which is in the session's zone.
             connection.execute("SET TimeZone = 'UTC'")
-            yield connection
+            yield connection, Path(path)
         finally:
             connection.close()
 

@@ -60,9 +60,11 @@ def grow(points: Sequence[Point], start: int, end: int, step: int) -> Growth:
     started = points[0][0] > start
     amount, found = points[0][1] if started else 0, list[Stretch]()
     for (before, low), (after, high) in pairwise(points):
-        stretch = Stretch(before, after, low, high)
-        amount += stretch.counted
-        found += [stretch] if stretch.fell else []
+        if high >= low:
+            amount += high - low
+        else:
+            found.append(Stretch(before, after, low, high))
+    amount += sum(stretch.counted for stretch in found)
     resets, (last, value) = len(found), points[-1]
     if last <= end - step:
         found.append(Stretch(last, min(end, last + step), value, None))

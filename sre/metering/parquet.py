@@ -1,11 +1,10 @@
 """The bill's rows as Parquet, with costs as decimals: for warehouses that would make floats of a CSV."""
 
 import json
-import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
-from sre.finance.bill import TOKEN_CLASSES, Bill, Row
+from sre.finance.bill import ROW_TEXTS, TOKEN_CLASSES, Bill, Row
 from sre.metering.database import Limits, database
 
 FILE = "chargeback.parquet"
@@ -13,20 +12,7 @@ FILE = "chargeback.parquet"
 # 38 digits are what DuckDB, Spark and BigQuery keep alike; 12 behind the point hold any currency's minor unit.
 _COST = "DECIMAL(38, 12)"
 _WEIGHT = "DECIMAL(38, 0)"
-_TEXTS = (
-    "month",
-    "charge_month",
-    "invoice",
-    "line",
-    "kind",
-    "state",
-    "team",
-    "model",
-    "pool",
-    "method",
-    "id",
-    "corrects",
-)
+_TEXTS = (*ROW_TEXTS, "id", "corrects")
 _COUNTS = ("requests", "successful_requests", *(f"{name}_tokens" for name in TOKEN_CLASSES))
 
 
@@ -36,8 +22,8 @@ def parquet(bill: Bill) -> bytes:
     texts = ", ".join(f"\"{name}\": 'VARCHAR'" for name in kinds)
     cells = ", ".join(f'CAST("{name}" AS {kind}) AS "{name}"' for name, kind in kinds.items())
     # It writes to files only, and reads a file a thousand times faster than rows one by one.
-    with tempfile.TemporaryDirectory(prefix="sre-parquet-") as folder, database(Limits(threads=1)) as base:
-        source, path = Path(folder) / "rows.jsonl", Path(folder) / FILE
+    with database(Limits(threads=1)) as (base, folder):
+        source, path = folder / "rows.jsonl", folder / FILE
         with source.open("w", encoding="ascii") as file:
             file.writelines(
                 json.dumps(dict(zip(kinds, _cells(row), strict=True))) + "\n" for row in bill.rows

@@ -1,12 +1,12 @@
 """A month of gateway records, counted by DuckDB: checked, each id once, grouped by pool, team and model.
 
-Three steps: every record is read once into a table of a few columns on disk; ids that stand there twice are
-found; the rest is summed. What comes out depends on the records alone, not on the order of files or threads.
+Three steps: JSON is read once, into a Parquet file of a few columns; ids that stand in the records twice are found;
+the rest is summed. Parquet can be scanned again for each step, which costs less than a copy of it. What comes out
+depends on the records alone, not on the order of files or threads.
 """
 
 from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
-from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -15,8 +15,9 @@ from sre.finance.months import Month
 from sre.finance.usage import Counts, Usage, Use, team_of
 from sre.findings import Finding, Refused
 from sre.metering.database import Error, Limits, database, words
-from sre.metering.sources import TIMES, RecordFile, find, schema, select
-from sre.metering.statements import CHECKED, COLUMNS, ORDER, SUMS
+from sre.metering.duplicates import LeftOut, leave_out_duplicates
+from sre.metering.sources import MOMENT, RecordFile, find, literal, schema, select
+from sre.metering.statements import CHECKED, SUMS
 
 Tell = Callable[[int, int, str], None]
 """Called with (steps done, of, what is being done)."""
@@ -45,14 +46,13 @@ def read_records(
     """The usage in the files. Raises ``Refused`` for files that cannot be read, never for a single record."""
     files = find(paths)
     try:
-        with database(limits) as db:
+        with database(limits) as (db, folder):
             tell(0, 3, "reading records")
-            for statement in _table(db, files):
-                db.execute(statement)
+            _show_records(db, files, folder)
             tell(1, 3, "finding duplicates")
-            duplicates = _mark_duplicates(db)
+            left_out = leave_out_duplicates(db)
             tell(2, 3, "summing up")
-            return _sum(db, month, pools, duplicates)
+            return _sum(db, month, pools, left_out)
     except Error as error:
         raise Refused(
             [
@@ -66,40 +66,38 @@ def read_records(
         ) from None
 
 
-def _table(db: Any, files: Sequence[RecordFile]) -> list[str]:
-    """CREATE and INSERT for each form of file."""
-    statements = [f"CREATE TABLE records ({COLUMNS})"]
-    for form in ("json", "parquet"):
-        own = [one for one in files if one.form == form]
-        if own:
-            columns = _parquet_columns(db, own) if form == "parquet" else ()
-            source = select(form, own, columns)
-            statements.append(f"INSERT INTO records {CHECKED.format(source=source)}")
-    return statements
+def _show_records(db: Any, files: Sequence[RecordFile], folder: Path) -> None:
+    """Make `records`, a view of all of them, checked."""
+    shown = list[str]()
+    if own := [one for one in files if one.form == "json"]:
+        copy, checked = literal(str(folder / "records.parquet")), CHECKED.format(source=select("json", own))
+        # Ids and times would only fill a dictionary in vain.
+        db.execute(f"COPY ({checked}) TO {copy} (FORMAT parquet, DICTIONARY_SIZE_LIMIT 2000)")
+        shown.append(f"SELECT * FROM read_parquet({copy})")
+    if own := [one for one in files if one.form == "parquet"]:
+        shown.append(CHECKED.format(source=select("parquet", own, _parquet_columns(db, own))))
+    db.execute(f"CREATE TEMP VIEW records AS {' UNION ALL '.join(shown)}")
 
 
-def _parquet_columns(db: Any, files: Sequence[RecordFile]) -> list[str]:
-    """Names, with those of the fields of `tokens` behind a point. Raises ``Refused`` for times without a zone."""
-    found, names = db.execute(schema(files)).fetchall(), list[str]()
-    for name, kind, *_ in found:
-        names.append(name)
-        names += [TIMES] if (name, kind) == ("time", "TIMESTAMP WITH TIME ZONE") else []
-        if name == "time" and kind.startswith("TIMESTAMP") and "TIME ZONE" not in kind:
-            raise Refused(
-                [
-                    Finding(
-                        str(files[0].path),
-                        f"its times are {kind}, without a time zone",
-                        "a record could belong to the month beside",
-                        "write them as TIMESTAMPTZ, or as text with Z",
-                    )
-                ]
-            )
-        if name == "tokens" and kind.startswith("STRUCT"):
-            names += [
-                f"tokens.{field}" for field, *_ in db.execute(schema(files, "unnest(tokens)")).fetchall()
+def _parquet_columns(db: Any, files: Sequence[RecordFile]) -> dict[str, str]:
+    """Name -> type, with the fields of `tokens` behind a point. Raises ``Refused`` for times without a zone."""
+    columns = {name: kind for name, kind, *_ in db.execute(schema(files)).fetchall()}
+    time = columns.get("time", "")
+    if time.startswith("TIMESTAMP") and time != MOMENT:
+        raise Refused(
+            [
+                Finding(
+                    str(files[0].path),
+                    f"its times are {time}, without a time zone",
+                    "a record could belong to the month beside",
+                    "write them as TIMESTAMPTZ, or as text with Z",
+                )
             ]
-    missing = [name for name in ("id", "time", "outcome") if name not in names]
+        )
+    if columns.get("tokens", "").startswith("STRUCT"):
+        inside = db.execute(schema(files, "unnest(tokens)")).fetchall()
+        columns |= {f"tokens.{name}": kind for name, kind, *_ in inside}
+    missing = [name for name in ("id", "time", "outcome") if name not in columns]
     if missing:
         raise Refused(
             [
@@ -111,53 +109,42 @@ def _parquet_columns(db: Any, files: Sequence[RecordFile]) -> list[str]:
                 )
             ]
         )
-    return names
+    return columns
 
 
-def _mark_duplicates(db: Any) -> int:
-    """Make `counted`, a view of every valid id once; the value is how many records it leaves out.
+_INSIDE, _OUTSIDE = "", "outside"
+"""What became of a record; else why it is invalid."""
 
-    Ids are compared by two hashes of 64 bits: two different ids among 50 million are taken for one with a
-    probability below 1e-20.
-    """
-    db.execute(
-        "CREATE TEMP TABLE twice AS SELECT h1, h2, count(*) AS n FROM records WHERE bad IS NULL "
-        "GROUP BY h1, h2 HAVING count(*) > 1"
+
+def _sum(db: Any, month: Month, pools: Pools, left_out: LeftOut) -> Usage:
+    invalid, outside = dict(left_out.invalid), 0
+    uses, seen = dict[tuple[str, str, str], Use](), dict[str, tuple[int, int]]()
+    read = left_out.duplicates + sum(invalid.values())
+    for fate, *group in _groups(db, month):
+        read += group[3]
+        if fate == _INSIDE:
+            _take(group, pools, uses, seen, invalid)
+        elif fate == _OUTSIDE:
+            outside += group[3]
+        else:
+            invalid[fate] = invalid.get(fate, 0) + group[3]
+    counts = Counts(read, left_out.duplicates, outside, dict(sorted(invalid.items())))
+    return Usage(
+        month.name, "usage", tuple(uses[key] for key in sorted(uses)), counts, seen=dict(sorted(seen.items()))
     )
-    extra = db.execute("SELECT coalesce(sum(n - 1), 0)::BIGINT FROM twice").fetchone()[0]
-    once = "SELECT * FROM records WHERE bad IS NULL"
-    if extra:
-        # Nearly all are the same record twice: those fold cheaply, and only the rest has to be ordered.
-        db.execute(
-            "CREATE TEMP TABLE several AS SELECT DISTINCT * FROM records SEMI JOIN twice USING (h1, h2) "
-            "WHERE bad IS NULL"
-        )
-        db.execute(
-            "CREATE TEMP TABLE unlike AS SELECT h1, h2 FROM several GROUP BY h1, h2 HAVING count(*) > 1"
-        )
-        db.execute(
-            f"CREATE TEMP TABLE first AS SELECT DISTINCT ON (h1, h2) * FROM several SEMI JOIN unlike "
-            f"USING (h1, h2) ORDER BY h1, h2, {ORDER}"
-        )
-        once = (
-            "SELECT * FROM records ANTI JOIN twice USING (h1, h2) WHERE bad IS NULL "
-            "UNION ALL SELECT * FROM several ANTI JOIN unlike USING (h1, h2) UNION ALL FROM first"
-        )
-    db.execute(f"CREATE TEMP VIEW counted AS {once}")
-    return int(extra)
 
 
-def _sum(db: Any, month: Month, pools: Pools, duplicates: int) -> Usage:
-    invalid = {
-        str(reason): int(n)
-        for reason, n in db.execute(
-            "SELECT bad, count(*) FROM records WHERE bad IS NOT NULL GROUP BY bad"
-        ).fetchall()
-    }
-    read = int(db.execute("SELECT count(*) FROM records").fetchone()[0])
+def _groups(db: Any, month: Month) -> Sequence[Sequence[Any]]:
+    """Sums by what became of the records, and where they are billed by pool, team and model. Raises ``Refused``."""
     start, end = (round(moment.timestamp() * 1_000_000) for moment in (month.start, month.end))
+    names = ", ".join(
+        f"CASE WHEN fate = '{_INSIDE}' THEN {name} ELSE '' END AS {name}"
+        for name in ("pool", "team", "model")
+    )
+    fate = f"coalesce(bad, CASE WHEN moment >= {start} AND moment < {end} THEN '{_INSIDE}' ELSE '{_OUTSIDE}' END)"
     groups = db.execute(
-        f"{SUMS} WHERE moment >= {start} AND moment < {end} GROUP BY pool, team, model LIMIT {MOST_GROUPS + 1}"
+        f"SELECT fate, {SUMS} FROM (SELECT * REPLACE ({names}) FROM (SELECT *, {fate} AS fate FROM counted)) "
+        f"GROUP BY fate, pool, team, model LIMIT {MOST_GROUPS + 1}"
     ).fetchall()
     if len(groups) > MOST_GROUPS:
         raise Refused(
@@ -170,20 +157,7 @@ def _sum(db: Any, month: Month, pools: Pools, duplicates: int) -> Usage:
                 )
             ]
         )
-    uses, seen = dict[tuple[str, str, str], Use](), dict[str, tuple[int, int]]()
-    inside = 0
-    for group in groups:
-        inside += group[3]
-        _take(group, pools, uses, seen, invalid)
-    outside = read - sum(n for reason, n in invalid.items() if reason not in _LATER) - duplicates - inside
-    counts = Counts(read, duplicates, outside, dict(sorted(invalid.items())))
-    return Usage(
-        month.name, "usage", tuple(uses[key] for key in sorted(uses)), counts, seen=dict(sorted(seen.items()))
-    )
-
-
-_LATER = ("no_pool", "unknown_model")
-"""Reasons that show only when a record's group is known."""
+    return list(groups)
 
 
 def _take(
@@ -225,33 +199,3 @@ def added(a: Use, b: Use) -> Use:
         a.request_microseconds + b.request_microseconds,
         a.failed_tokens + b.failed_tokens,
     )
-
-
-def refuse_invalid(counts: Counts, allowed: Decimal) -> list[Finding]:
-    """What is said of invalid records; an error where they are more than the share that is allowed."""
-    number = sum(counts.invalid.values())
-    if not number:
-        return []
-    said = ", ".join(f"{_WORDS.get(reason, reason)}: {n}" for reason, n in sorted(counts.invalid.items()))
-    over = number > allowed * counts.read
-    return [
-        Finding(
-            "--usage",
-            f"{number} of {counts.read} records cannot be billed ({said})",
-            "what they used would be free of charge"
-            if over
-            else "they are left out, and the manifest counts them",
-            "mend them, or say how many are put up with: --max-invalid 0.1%" if over else "",
-            "error" if over else "warning",
-        )
-    ]
-
-
-_WORDS = {
-    "not_json": "no JSON object", "missing": "id, time, outcome, model or tokens missing",
-    "time": "a time without zone or none",
-    "wrong_type": "a value of the wrong type", "negative": "negative tokens", "not_finite": "tokens that are no number",
-    "too_large": "tokens beyond 2^53", "cached_exceeds_input": "cached tokens above the input",
-    "unknown_class": "token classes that are not disjoint", "no_pool": "no pool, and none known for the model",
-    "unknown_model": "a model that is not known",
-}  # fmt: skip

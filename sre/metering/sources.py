@@ -1,7 +1,7 @@
 """The files behind `--usage`: JSON lines, gzipped or not, and Parquet, each as one SELECT of plain columns."""
 
 import hashlib
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal
@@ -14,8 +14,11 @@ _ENDINGS = (".jsonl", ".ndjson", ".json", ".jsonl.gz", ".ndjson.gz", ".json.gz",
 _PARQUET = b"PAR1"
 MIXED = ("input", "input_tokens", "prompt_tokens", "output_tokens", "completion_tokens")
 """What other formats call sums of classes: in our `tokens` they would be counted twice, or dropped unseen."""
-TIMES = "time WITH TIME ZONE"
-"""Stands among the columns where a Parquet file's times are moments, not text."""
+MOMENT = "TIMESTAMP WITH TIME ZONE"
+"""The type of a Parquet file's times that are moments, not text."""
+_WHOLE = ("TINYINT", "SMALLINT", "INTEGER", "BIGINT", "UTINYINT", "USMALLINT", "UINTEGER")
+"""Types whose numbers are whole and exact as they are: to make floats of them, and whole ones again, takes as long as
+the rest of the check."""
 _TEXTS = ("id", "time", "team", "model", "pool", "outcome")
 
 
@@ -61,11 +64,16 @@ def digest(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def select(form: Literal["json", "parquet"], files: Sequence[RecordFile], columns: Sequence[str]) -> str:
-    """A SELECT of id, time, team, model, pool, outcome, tokens and seconds from files of one form."""
+def select(
+    form: Literal["json", "parquet"], files: Sequence[RecordFile], columns: Mapping[str, str] | None = None
+) -> str:
+    """A SELECT of id, time, team, model, pool, outcome, tokens and seconds from files of one form.
+
+    ``columns`` are those of the Parquet files, name -> type.
+    """
     listed = "[" + ", ".join(literal(_unglobbed(str(one.path))) for one in files) + "]"
     if form == "parquet":
-        return _from_parquet(listed, columns)
+        return _from_parquet(listed, columns or {})
     tokens = ", ".join(f'"{name}" VARCHAR' for name in (*TOKEN_CLASSES, *MIXED))
     shape = ", ".join(
         [
@@ -91,51 +99,59 @@ def literal(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-def _from_parquet(listed: str, columns: Sequence[str]) -> str:
+def _from_parquet(listed: str, columns: Mapping[str, str]) -> str:
     """Tokens are a struct, as in the record, or flat columns as in our own CSV: `output_tokens`."""
     texts = ", ".join(_text(name, columns) for name in _TEXTS)
-    if "tokens" in columns:
-        known = {column.partition(".")[2] for column in columns if column.startswith("tokens.")}
-        tokens = _fields(known)
-    else:
-        flat = [
-            (name, f'CAST("{name}_tokens" AS DOUBLE)')
-            for name in TOKEN_CLASSES
-            if f"{name}_tokens" in columns
-        ]
-        given = dict(flat)
-        tokens = ", ".join(f"{given.get(name, 'NULL::DOUBLE')} AS {name}" for name in TOKEN_CLASSES)
-        tokens += ", NULL::DOUBLE AS mixed, NULL::DOUBLE AS mixed_input, false AS broken"
+    struct = {name.partition(".")[2]: kind for name, kind in columns.items() if name.startswith("tokens.")}
+    tokens = _fields(struct) if "tokens" in columns else _flat(columns)
     seconds = 'CAST("duration_seconds" AS DOUBLE)' if "duration_seconds" in columns else "NULL::DOUBLE"
     source = f"read_parquet({listed}, union_by_name = true)"
-    moment = 'epoch_us("time")' if TIMES in columns else TEXT_MOMENT
+    moment = 'epoch_us("time")' if columns.get("time") == MOMENT else TEXT_MOMENT
     return f"SELECT {texts}, {moment} AS moment, {tokens}, {seconds} AS duration_seconds FROM {source}"
 
 
-def _text(name: str, columns: Sequence[str]) -> str:
-    if name == "time" and TIMES in columns:
+def _flat(columns: Mapping[str, str]) -> str:
+    def number(name: str) -> str:
+        kind = columns.get(f"{name}_tokens")
+        return "NULL::BIGINT" if kind is None else _number(f'"{name}_tokens"', kind, "CAST")
+
+    classes = ", ".join(f"{number(name)} AS {name}" for name in TOKEN_CLASSES)
+    return f"{classes}, NULL::DOUBLE AS mixed, NULL::DOUBLE AS mixed_input, false AS broken"
+
+
+def _text(name: str, columns: Mapping[str, str]) -> str:
+    if name == "time" and columns.get("time") == MOMENT:
         # Only whether it is there matters: as text, it would be written and read again for nothing.
         return "CASE WHEN \"time\" IS NOT NULL THEN '' END AS time"
     return f'CAST("{name}" AS VARCHAR) AS {name}' if name in columns else f"NULL::VARCHAR AS {name}"
 
 
-def _fields(known: set[str] | None = None) -> str:
-    """The classes out of the struct `tokens`; ``known`` are the fields that it has, None for all.
+def _number(cell: str, kind: str, cast: str = "TRY_CAST") -> str:
+    return f"{cell}::BIGINT" if kind in _WHOLE else f"{cast}({cell} AS DOUBLE)"
+
+
+def _fields(kinds: Mapping[str, str] | None = None) -> str:
+    """The classes out of the struct `tokens`; ``kinds`` are the types of its fields, None for text in all.
 
     ``broken`` is true where a class is there and no number: it must not count as if it were missing.
     """
 
-    def field(name: str) -> str:
-        return f'tokens."{name}"' if known is None or name in known else "NULL"
+    def kind(name: str) -> str | None:
+        return "VARCHAR" if kinds is None else kinds.get(name)
 
     def number(name: str) -> str:
-        return f"TRY_CAST({field(name)} AS DOUBLE)"
+        known = kind(name)
+        return "NULL::BIGINT" if known is None else _number(f'tokens."{name}"', known)
 
+    doubtful = [name for name in TOKEN_CLASSES if kind(name) not in (None, *_WHOLE)]
+    broken = [f'(tokens."{name}" IS NOT NULL AND {number(name)} IS NULL)' for name in doubtful]
     classes = ", ".join(f"{number(name)} AS {name}" for name in TOKEN_CLASSES)
-    broken = " OR ".join(f"({field(name)} IS NOT NULL AND {number(name)} IS NULL)" for name in TOKEN_CLASSES)
     mixed = ", ".join(number(name) for name in MIXED)
     inputs = ", ".join(number(name) for name in ("input", "input_tokens", "prompt_tokens"))
-    return f"{classes}, coalesce({mixed}) AS mixed, coalesce({inputs}) AS mixed_input, {broken} AS broken"
+    return (
+        f"{classes}, coalesce({mixed}) AS mixed, coalesce({inputs}) AS mixed_input, "
+        f"{' OR '.join(broken) or 'false'} AS broken"
+    )
 
 
 def _unglobbed(path: str) -> str:

@@ -106,3 +106,9 @@ RELOAD_TIME = Family(
     "When the configuration in use was read.",
 )
 BUILD = Family("llm_exporter_build_info", "gauge", "The release that runs.")
+STARTED = Family(
+    "process_start_time_seconds",
+    "gauge",
+    "When this process was started, in seconds since the epoch; its counters go on from what was saved before.",
+)
+"""By its common name: readers of counters look around every start for a fall that was outgrown unseen."""

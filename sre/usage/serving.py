@@ -49,12 +49,14 @@ class Exporter:
     running: Running = field(init=False)
     _read: bool = field(default=True, init=False)
     _read_at: float = field(default=0.0, init=False)
+    _started_at: float = field(default=0.0, init=False)
     _told_at: float = field(default=0.0, init=False)
     _skipped: dict[tuple[str, str], int] = field(default_factory=dict, init=False)
 
     def __post_init__(self) -> None:
         """Take the state file and the address. Raises ``Refused``."""
-        config, self._read_at = self.config, self.clock()
+        config = self.config
+        self._read_at = self._started_at = self.clock()
         inbox, routes = Inbox(config.limits.queue_bytes), make_routes(config)
         intake = make_intake(config, self.clock)
         self.running = Running(intake, inbox, StateFile(config.state), self._logs(config, routes), self.clock)
@@ -125,12 +127,13 @@ class Exporter:
         return [(routes[name], old.get(name) or Tail(folder / name)) for name in names]
 
     def _own(self) -> str:
-        """Lines about the configuration and the release."""
+        """Lines about the configuration, the release and the process."""
         return "".join(
             (
                 f"{families.RELOAD_OK.head}{families.RELOAD_OK.name} {int(self._read)}\n",
                 f"{families.RELOAD_TIME.head}{families.RELOAD_TIME.name} {self._read_at:.3f}\n",
                 f"{families.BUILD.head}{families.BUILD.name}{labels(version=__version__)} 1\n",
+                f"{families.STARTED.head}{families.STARTED.name} {self._started_at:.3f}\n",
             )
         )
 

@@ -9,6 +9,7 @@ import argparse
 import sys
 import tempfile
 from collections import Counter
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -22,7 +23,8 @@ from sre.compile.planning import make_plan
 from sre.idle.states import STATES
 from sre.idle.windows import windows
 from sre.prometheus import Server
-from sre.simulate.standing import DAY, MINUTE, Stage, stage
+from sre.simulate.courses import DAY
+from sre.simulate.standing import MINUTE, Stage, stage
 
 PAGE = Path(__file__).parents[2] / "docs" / "idle-accuracy.md"
 START = int(datetime(2026, 10, 4, 22, tzinfo=UTC).timestamp())
@@ -37,8 +39,8 @@ Confusion = Counter[tuple[str, str]]
 """Card-minutes by true and told state."""
 
 
-def measure(days: int, seed: int = 1) -> Confusion:
-    """So many days, an hour later than the samples begin: windows must be full."""
+def measure(days: int, seed: int = 1) -> dict[str, Confusion]:
+    """By kind of card; so many days, an hour later than the samples begin: windows must be full."""
     staged = stage(START, days * DAY // MINUTE, seed, POOLS)
     with tempfile.TemporaryDirectory() as folder, scratch() as own:
         path = Path(folder) / "fleet.yaml"
@@ -82,16 +84,21 @@ def _states(server: Server, start: int, end: int) -> dict[tuple[str, str], dict[
     return found
 
 
-def _compared(staged: Stage, told: dict[tuple[str, str], dict[int, str]]) -> Confusion:
-    found = Confusion()
+def _compared(staged: Stage, told: dict[tuple[str, str], dict[int, str]]) -> dict[str, Confusion]:
+    found = dict[str, Confusion]()
     first = staged.start // MINUTE
     for card in staged.cards:
-        minutes = told.get((card.uuid, card.mig), {})
+        minutes, own = told.get((card.uuid, card.mig), {}), found.setdefault(card.kind, Confusion())
         for minute in range(_WARM_UP // MINUTE, staged.minutes):
             truth = card.truth[minute]
             if truth:
-                found[truth, minutes.get(first + minute, "unknown")] += 1
+                own[truth, minutes.get(first + minute, "unknown")] += 1
     return found
+
+
+def together(by_kind: Mapping[str, Confusion]) -> Confusion:
+    """Of all cards."""
+    return sum(by_kind.values(), Confusion())
 
 
 def right(found: Confusion) -> float:
@@ -110,18 +117,31 @@ def table(found: Confusion) -> str:
     return "\n".join(lines)
 
 
-def page(found: Confusion, days: int) -> str:
+def kinds(by_kind: Mapping[str, Confusion]) -> str:
+    """A row for each kind of card."""
+    lines = ["| card | GPU-hours | right | busy or unknown, called idle |", "|---|--:|--:|--:|"]
+    for name, own in sorted(by_kind.items()):
+        wrong = (_idle(own, "busy") + _idle(own, "unknown")) / 60
+        lines.append(f"| {name} | {sum(own.values()) / 60:,.1f} | {right(own):.2%} | {wrong:.1f} |")
+    return "\n".join(lines)
+
+
+def _idle(found: Confusion, truth: str) -> int:
+    return sum(found[truth, state] for state in ("loaded_idle", "empty_idle", "unallocated"))
+
+
+def page(by_kind: Mapping[str, Confusion], days: int) -> str:
     """What is committed."""
-    idle = ("loaded_idle", "empty_idle", "unallocated")
-    blind = sum(found["unknown", state] for state in idle) / 60
-    busy = sum(found["busy", state] for state in idle) / 60
+    found = together(by_kind)
+    blind, busy = (_idle(found, truth) / 60 for truth in ("unknown", "busy"))
     return f"""# How often the idle report is right
 
 Written by `python tools/idle/measure.py`: {days} simulated days of {sum(found.values()) / 60:,.0f} GPU-hours, every
 minute of which has a known state (`sre/simulate/standing.py`). Raw series of exporters and engines go in, the compiled
 rules decide, and every card-minute is compared. The month holds what goes wrong with telemetry: gaps of scrapes, silent
-nodes, restarted engines, swapped cards, sentinel values, two exporters for one card, time-slicing, MIG slices with and
-without profiling counters, cards without them, the end of summer time.
+nodes, restarted engines, pods that come back under another name, swapped cards, sentinel values, two exporters for one
+card, time-slicing between two pods that both work, MIG slices with and without profiling counters, cards without them,
+the end of summer time.
 
 **{right(found):.2%}** of all GPU-hours are told right. Of GPU-hours without any telemetry {blind:.1f} are called idle,
 of busy ones {busy:.1f}.
@@ -129,6 +149,13 @@ of busy ones {busy:.1f}.
 GPU-hours, true states as rows, told ones as columns:
 
 {table(found)}
+
+By what tells of them:
+
+{kinds(by_kind)}
+
+What it does not hold: a card that shows nothing but its power, SM activity, other vendors' exporters. Evidence of every
+kind for a single minute, in every mixture, is in `tests/test_idle_states.py`.
 
 What remains are edges: a rate over two minutes still sees a request that has ended, memory is recorded every two
 minutes, and whose card is whose as well; and where an engine alone speaks its card is busy or idle, since requests do
@@ -145,7 +172,7 @@ def main() -> None:
     asked = parser.parse_args()
     found = measure(asked.days or MONTH)
     if asked.days:
-        print(table(found), f"\n{right(found):.3%} right")
+        print(table(together(found)), f"\n{right(together(found)):.3%} right\n", kinds(found), sep="\n")
     else:
         PAGE.write_text(page(found, MONTH), encoding="utf-8")
 

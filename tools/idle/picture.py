@@ -13,14 +13,16 @@ from pathlib import Path
 
 from sre.finance.costs import load_text
 from sre.fleet import Fleet
-from sre.idle.ledger import settle
 from sre.idle.loads import Before, Context, PoolLoad
 from sre.idle.observed import Observed, Seat
 from sre.idle.page import page
 from sre.idle.prices import Prices
+from sre.idle.settling import settle
 from sre.idle.told import Told, tell_of
 from sre.idle.windows import Window, windows
-from sre.simulate.standing import BUSY, DAY, UNDERUSED, Stage, stage
+from sre.simulate.cast import BUSY, LEFT_OUT, UNDERUSED
+from sre.simulate.courses import DAY
+from sre.simulate.standing import Stage, stage
 
 PICTURE = Path(__file__).parents[2] / "docs" / "idle.png"
 START = int(datetime(2026, 10, 11, 22, tzinfo=UTC).timestamp())
@@ -48,7 +50,7 @@ def told() -> Told:
     costs, _ = load_text("costs.yaml", COSTS)
     ledger = settle(fleet, _observed(staged, period))
     loads = {pool.name: PoolLoad(work=_work(staged, pool.name, period)) for pool in fleet.pools}
-    before = Before(int(ledger.declared * len(period) * 60 * 0.7), 1.0)
+    before = Before({"": ledger.declared * len(period) * 4}, 1.0)
     return tell_of(fleet, ledger, period, Context(loads, before), Prices(costs, fleet))
 
 
@@ -62,7 +64,8 @@ def _observed(staged: Stage, period: tuple[Window, ...]) -> Observed:
         for number, window in enumerate(period):
             first = (window.start - staged.start) // 60
             for state, minutes in Counter(card.truth[first : first + window.minutes]).items():
-                found.add(seat, {**labels, "state": state}, [(number, minutes)])
+                reason = {} if state != LEFT_OUT else {"evidence": "young" if pool in pools else "burn_in"}
+                found.add(seat, {**labels, "state": state, **reason}, [(number, minutes)])
     return found
 
 

@@ -51,7 +51,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--days", type=int, default=200)
+    parser.add_argument("--days", type=int, default=208)
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--at-once", type=int, default=2)
     parser.add_argument("--scratch", type=Path, default=ROOT / "out" / "quality")
@@ -86,7 +86,7 @@ def publish(fleet: Fleet, catalogue: Catalogue, drawn: Iterable[PoolDay], fired:
     """Write the table and the file that --check compares with."""
     found = tuple((day, fired[day.number]) for day in drawn)
     scored = rows(scorer(fleet, catalogue), [day for day, _ in found], fired)
-    PAGE.write_text(page(found, scored), encoding="utf-8")
+    PAGE.write_text(page(found, scored, catalogue.faults), encoding="utf-8")
     JSON.write_text(results.text(found), encoding="utf-8")
 
 

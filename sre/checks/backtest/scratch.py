@@ -64,9 +64,8 @@ class Record:
     def add(self, page: range, found: tuple[Series, ...]) -> None:
         """The next page; what no server was there to evaluate is left out."""
         ended = dict(self._open)
-        for one in found:
-            key: Key = tuple(sorted({**one.labels, **self._fixed}.items()))
-            points = self._points(one, page.step, ended.pop(key, None))
+        for key, values in self._told(found).items():
+            points = self._points(values, page.step, ended.pop(key, None))
             if points:
                 self._scratch.write(dict(key), points)
                 self._open[key] = points[-1][0]
@@ -75,9 +74,19 @@ class Record:
         for key in [key for key, last in self._open.items() if last != page[-1]]:
             self._end(key, self._open[key] + page.step)
 
-    def _points(self, one: Series, step: int, last: int | None) -> list[tuple[int, bytes]]:
+    def _told(self, found: tuple[Series, ...]) -> dict[Key, list[tuple[float, float]]]:
+        """Values by what they are recorded as: of `a or b` one series may come in parts, each under its own name."""
+        values = dict[Key, list[tuple[float, float]]]()
+        for one in found:
+            key: Key = tuple(sorted({**one.labels, **self._fixed}.items()))
+            values[key] = sorted([*values[key], *one.points]) if key in values else list(one.points)
+        return values
+
+    def _points(
+        self, values: list[tuple[float, float]], step: int, last: int | None
+    ) -> list[tuple[int, bytes]]:
         points, covered = list[tuple[int, bytes]](), self._coverage
-        for time_, value in one.points:
+        for time_, value in values:
             at = round(time_ * 1000)
             if not covered.whole and not covered.has(at):
                 continue

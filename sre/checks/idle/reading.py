@@ -1,19 +1,21 @@
 """Everything that the idle report is made of, asked of one source."""
 
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from statistics import median
 
 from sre.answers import Labels
+from sre.checks.idle.earlier import minutes_of, read_earlier
 from sre.checks.idle.pages import counted, place
-from sre.checks.idle.source import MINUTE_STATE, STATE, Source
+from sre.checks.idle.source import MINUTE_STATE, STATE, UNKNOWN_THEN, Source
 from sre.compile.plan import Plan
 from sre.findings import Finding
 from sre.fleet import Fleet
-from sre.idle.loads import Before, Context, PoolLoad
+from sre.idle.loads import Context, PoolLoad
 from sre.idle.observed import Observed, Seat
-from sre.idle.states import IDLE, STATES
+from sre.idle.states import STATES
 from sre.idle.windows import Window
 from sre.prometheus import Server
 from sre.promql import one_of
@@ -23,13 +25,8 @@ Tell = Callable[[int, int, str], None]
 
 _LOADS = {
     "work": "max by (pool) (max_over_time(pool:gpu_utilization:avg5m{range}))",
-    "in_flight": "max by (pool) (max_over_time(pool:in_flight:avg5m{range}))",
     "requests": "max by (pool) (avg_over_time(pool:requests_done:rate5m{range}))",
 }
-
-
-_SHIFT = 72
-"""Windows between two looks at what a card is measured by."""
 
 
 @dataclass(frozen=True)
@@ -44,13 +41,10 @@ class Reading:
 def read_states(plan: Plan, source: Source, windows: tuple[Window, ...], tell: Tell) -> Reading:
     """Minutes by card, state and window. Raises ``Unreachable``."""
     observed = Observed(window.minutes for window in windows)
-    names = ("uuid", "mig", "gpu", "gpu_model", "host", *plan.identity.owner, "state", "evidence")
     own = tuple(name for name in plan.identity.owner if name != "pool")
-    by = ", ".join(dict.fromkeys(names))
 
     def question(span: str) -> str:
-        # Not the sum: a pair of servers that evaluate the same rules tells each minute twice.
-        return f"max by ({by}) (count_over_time({STATE}{span}))"
+        return minutes_of(plan, STATE, span)
 
     def done(count: int) -> None:
         tell(count, len(windows), "hours read")
@@ -95,7 +89,7 @@ def _gaps(source: Source, looked: tuple[int, ...], windows: tuple[Window, ...]) 
     )
     yield Finding(
         "period", f"{1 - seen / due:.1%} of the period was not recorded: {where}",
-        "these minutes are unknown, in every number of this report",
+        UNKNOWN_THEN,
         "ask a server that holds all of it, take a later --since, or evaluate raw series with --raw",
         "warning",
     )  # fmt: skip
@@ -104,14 +98,16 @@ def _gaps(source: Source, looked: tuple[int, ...], windows: tuple[Window, ...]) 
 def read(
     plan: Plan, source: Source, windows: tuple[Window, ...], fleet_server: Server, tell: Tell
 ) -> tuple[Reading, Context]:
-    """The states; loads of the pools, the period before, what the cards were measured by. Raises ``Unreachable``."""
+    """The states; loads of the pools, the period before; what the cards were measured by. Raises ``Unreachable``."""
     with ThreadPoolExecutor(1) as beside:
         # A long scan that nothing waits for.
-        before = beside.submit(_before, source, windows) if source.recorded else None
+        earlier = beside.submit(read_earlier, plan, source, windows) if source.recorded else None
         reading = read_states(plan, source, windows, tell)
         loads = _loads(plan.fleet, source, reading.observed, windows)
         signals = _signals(plan, fleet_server, windows)
-        return reading, Context(loads, before.result() if before else None, signals)
+        return reading, Context(
+            loads, earlier.result().against(reading.observed) if earlier else None, signals
+        )
 
 
 def _loads(
@@ -125,7 +121,7 @@ def _loads(
                     values = found[pool].setdefault(key, [None] * len(windows))
                     for at, value in one.points:
                         values[first + place(at, windows[first], step)] = value
-    cards, starts = _cards(observed, len(windows)), _cold_starts(source.server, windows)
+    cards, starts = _cards(observed, len(windows)), _cold_starts(source, windows)
     return {
         pool: _load(values, cards.get(pool, []), windows, starts.get(pool)) for pool, values in found.items()
     }
@@ -151,7 +147,7 @@ def _load(
         None if rate is None else rate * window.minutes * 60
         for rate, window in zip(values.get("requests", []), windows, strict=False)
     ]
-    return PoolLoad(tuple(work), tuple(values.get("in_flight", ())), tuple(requests), start)
+    return PoolLoad(tuple(work), tuple(requests), start)
 
 
 def _cards(observed: Observed, windows: int) -> dict[str, list[float]]:
@@ -167,36 +163,21 @@ def _cards(observed: Observed, windows: int) -> dict[str, list[float]]:
     }
 
 
-def _cold_starts(server: Server, windows: tuple[Window, ...]) -> dict[str, float]:
+def _cold_starts(source: Source, windows: tuple[Window, ...]) -> dict[str, float]:
     """Seconds for which new replicas were known and not up, the median by pool."""
-    span = windows[-1].end - windows[0].start
     fresh = "(replica:up:state == 0) unless replica:up:state offset 30m"
-    expr = f"count_over_time(({fresh} and on () group(replica:up:state offset 30m))[{span}s:1m])"
+    known = f"{fresh} and on () group(replica:up:state offset 30m)"
+    minutes = Counter[tuple[str, ...]]()
+    for _, _, answer in counted(
+        source.server, lambda span: f"count_over_time(({known})[{span[1:-1]}:1m])", windows, source.phase
+    ):
+        for one in answer:
+            replica = (one.labels.get("pool", ""), *(value for _, value in sorted(one.labels.items())))
+            minutes[replica] += sum(round(value) for _, value in one.points)
     found = dict[str, list[float]]()
-    for sample in server.query(expr, windows[-1].end):
-        found.setdefault(sample.labels.get("pool", ""), []).append(sample.value * 60)
+    for (pool, *_), count in minutes.items():
+        found.setdefault(pool, []).append(count * 60.0)
     return {pool: median(values) for pool, values in found.items()}
-
-
-def _before(source: Source, windows: tuple[Window, ...]) -> Before:
-    """Idle minutes of the period before, all cards together: a day at a time."""
-    length = windows[-1].end - windows[0].start
-    day = 86_400
-    earlier = tuple(
-        Window(start, min(start + day, windows[0].start))
-        for start in range(windows[0].start - length, windows[0].start, day)
-    )
-    idle = "|".join(STATES[state] for state in IDLE)
-    # Of the idle states alone: it is a long scan, and what else cards did is not asked for.
-    found = [
-        sum(round(value) for _, _, answer in counted(source.server, _spanned(question), earlier, source.phase)
-            for one in answer for _, value in one.points)
-        for question in (
-            f'sum(count_over_time({STATE}{{state=~"{idle}"}}{{range}}))',
-            f"max(count_over_time({MINUTE_STATE}{{range}}))",
-        )
-    ]  # fmt: skip
-    return Before(found[0], found[1] * 60 / length)
 
 
 def _signals(plan: Plan, server: Server, windows: tuple[Window, ...]) -> dict[tuple[str, str], str]:

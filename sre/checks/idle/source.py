@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from sre.checks.backtest import recordings
 from sre.checks.backtest.evaluation import Evaluation
@@ -18,10 +18,12 @@ from sre.promql import same
 
 STATE, MINUTE_STATE = "gpu:state:info", "fleet:minute:state"
 WANTED = (
-    STATE, MINUTE_STATE, "pool:gpu_utilization:avg5m", "pool:in_flight:avg5m", "pool:requests_done:rate5m",
+    STATE, MINUTE_STATE, "pool:gpu_utilization:avg5m", "pool:requests_done:rate5m",
     "replica:up:state",
 )  # fmt: skip
 """Series that the report is made of."""
+UNKNOWN_THEN = "these minutes are unknown, in every number of this report"
+"""Why it matters that a part of the period is not there."""
 
 # A server that ran the rules ran them nearly always; one that was taught them later holds only the end.
 _NEARLY = 0.95
@@ -67,7 +69,7 @@ def source(
             own.server,
             found.phases.get("llm-minute", 0),
             recorded=False,
-            findings=tuple(recordings.gaps(inside, period)),
+            findings=tuple(replace(one, why=UNKNOWN_THEN) for one in recordings.gaps(inside, period)),
         )
 
 

@@ -47,10 +47,11 @@ def compare(costs: Costs, prices: Prices, month: Month, pools: Collection[str]) 
         )])  # fmt: skip
     mine = own(cost, Fraction(month.seconds, 3600), prices)
     rivals = tuple(against(mine, prices, api) for api in prices.apis)
+    daily = Fraction(prices.requests) * 86400 / month.seconds if prices.requests else None
     return Answer(
         month, lines, charges.notes, mine, rivals,
         {one.api.name: swings(mine, one) for one in rivals},
-        {one.api.name: standings(mine, one, prices.requests) for one in rivals},
+        {one.api.name: standings(mine, one, daily) for one in rivals},
     )  # fmt: skip
 
 

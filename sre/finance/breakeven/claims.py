@@ -16,7 +16,8 @@ from sre.finance.breakeven.comparison import Against, Own
 class Claim:
     """Where self-hosting is said to pay: between ``low`` and ``high`` of ``measure``.
 
-    Tokens are those of a month; spend is what a month on the API costs, in the home currency; utilisation is 0 to 1.
+    Tokens are those of a month, requests those of a day; spend is what a month on the API costs, in the home currency;
+    utilisation is 0 to 1.
     """
 
     says: str
@@ -32,10 +33,15 @@ CLAIMS = (
         "the API wins below 10 million tokens a month, own cards above 100 million",
         "tokens", Fraction(10 * _MILLION), Fraction(100 * _MILLION),
     ),
+    Claim("own cards pay from 10 to 30 million tokens a month", "tokens", Fraction(10**7), Fraction(3 * 10**7)),
     Claim("own cards pay from 50 million tokens a month", "tokens", Fraction(5 * 10**7), Fraction(5 * 10**7)),
+    Claim(
+        "own cards pay from 200 million tokens a month against the cheapest API",
+        "tokens", Fraction(2 * 10**8), Fraction(2 * 10**8),
+    ),
     Claim("own cards clearly pay above 100 billion tokens a month", "tokens", Fraction(10**11), Fraction(10**11)),
     Claim("own cards pay from 5,000 to 10,000 a month spent on an API", "spend", Fraction(5000), Fraction(10_000)),
-    Claim("own cards pay from 30,000 to 50,000 requests a day", "requests", Fraction(900_000), Fraction(1_500_000)),
+    Claim("own cards pay from 30,000 to 50,000 requests a day", "requests", Fraction(30_000), Fraction(50_000)),
     Claim("the API wins below 25 % utilisation, own cards above 60 %", "utilization", Fraction(1, 4), Fraction(3, 5)),
 )  # fmt: skip
 
@@ -56,12 +62,12 @@ class Standing:
         return self.own / nearest
 
 
-def standings(mine: Own, rival: Against, requests: int | None) -> tuple[Standing, ...]:
-    """Every claim beside the break-even against one API. ``requests`` are those of the workload."""
-    return tuple(Standing(claim, _figure(claim, mine, rival, requests)) for claim in CLAIMS)
+def standings(mine: Own, rival: Against, daily: Fraction | None) -> tuple[Standing, ...]:
+    """Every claim beside the break-even against one API. ``daily`` are the requests of the workload on one day."""
+    return tuple(Standing(claim, _figure(claim, mine, rival, daily)) for claim in CLAIMS)
 
 
-def _figure(claim: Claim, mine: Own, rival: Against, requests: int | None) -> Fraction | None:
+def _figure(claim: Claim, mine: Own, rival: Against, daily: Fraction | None) -> Fraction | None:
     if rival.volume is None:
         return None
     match claim.measure:
@@ -72,4 +78,4 @@ def _figure(claim: Claim, mine: Own, rival: Against, requests: int | None) -> Fr
         case "utilization":
             return rival.utilization
         case "requests":
-            return rival.volume * requests / mine.tokens if requests else None
+            return rival.volume * daily / mine.tokens if daily else None

@@ -1,7 +1,8 @@
 """The report as one HTML file that needs nothing from anywhere: for a browser, a mail, a folder on a shared disk."""
 
+import re
 from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from decimal import Decimal
 from importlib import resources
@@ -9,12 +10,15 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from sre.idle import spoken
-from sre.idle.report import NOWHERE, Account, CardLine, Report
-from sre.idle.states import IDLE, MEANING, SPELLED, STATES
+from sre.idle.report import DIGITS, CardLine, Report
+from sre.idle.states import IDLE, MEANING, SPELLED, STATES, hours, idle_hours, idle_share
 from sre.idle.told import Told
 
 _CELLS = 2_200_000
 """Of the heat map: a byte each, so that ten thousand cards over a week stay under five megabytes."""
+_DAYS = 8
+"""Names of days over the map, at most: more do not fit side by side on a phone."""
+_CODE = re.compile(r"`([^`]+)`")
 
 
 def page(told: Told) -> str:
@@ -26,16 +30,26 @@ def page(told: Told) -> str:
     environment = Environment(
         autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
     )
-    environment.filters["sentence"] = lambda text: f"{text[:1].upper()}{text[1:]}."
+    environment.filters |= {"parts": _parts, "sentence": _sentence}
     template = environment.from_string(files.joinpath("page.html.j2").read_text("utf-8"))
     report = told.report
     return template.render(
         report=report, advice=told.advice, findings=[one for one in told.findings if one.severity != "info"],
         lines=spoken.lines(told),
         headline=spoken.headline(report), period=spoken.period(report), spoken=spoken, states=STATES, spelled=SPELLED,
-        meaning=MEANING, shares=_shares, priced=report.cost is not None, data=data(report),
+        meaning=MEANING, shares=_shares, days=_days(report), hours=hours, idle_hours=idle_hours, idle_share=idle_share,
+        priced=report.cost is not None, data=data(report),
         style=files.joinpath("page.css").read_text("utf-8"), script=files.joinpath("page.js").read_text("utf-8"),
     )  # fmt: skip
+
+
+def _parts(text: str) -> list[tuple[str, bool]]:
+    """Words of ours, with names from outside in them: what stands between two backticks is code."""
+    return [(part, number % 2 == 1) for number, part in enumerate(_CODE.split(text))]
+
+
+def _sentence(text: str) -> str:
+    return f"{text[:1].upper()}{text[1:]}."
 
 
 def data(report: Report, cells: int = _CELLS) -> dict[str, Any]:
@@ -53,6 +67,7 @@ def data(report: Report, cells: int = _CELLS) -> dict[str, Any]:
         "types": list(types),
         "signals": [spoken.SIGNALS.get(name, name) for name in signals],
         "dashboards": _dashboards(report),
+        "period": f"&from={report.windows[0].start}000&to={report.windows[-1].end}000",
         "times": [
             f"{_local(report, window.start):%a %Y-%m-%d %H:%M}" for window in report.windows[::together]
         ],
@@ -77,10 +92,7 @@ def _course(course: bytes, together: int) -> str:
     if together > 1:
         chunks = (course[at : at + together] for at in range(0, len(course), together))
         course = bytes(_most(chunk) for chunk in chunks)
-    return course.translate(_DIGITS).decode("ascii")
-
-
-_DIGITS = bytes(ord("0") + min(value, NOWHERE) for value in range(256))
+    return course.translate(DIGITS).decode("ascii")
 
 
 def _most(chunk: bytes) -> int:
@@ -90,8 +102,8 @@ def _most(chunk: bytes) -> int:
 
 def _tenths(card: CardLine) -> list[int]:
     """Hours by state in tenths."""
-    hours = card.hours
-    return [int(hours[name] * 10 + Decimal("0.5")) for name in STATES]
+    found = card.hours
+    return [int(found[name] * 10 + Decimal("0.5")) for name in STATES]
 
 
 def _index(names: Iterator[str]) -> dict[str, int]:
@@ -108,10 +120,21 @@ def _dashboards(report: Report) -> str:
     return f"{base}/d/llm-gpu" if urlsplit(base).scheme in ("http", "https") else ""
 
 
-def _shares(account: Account) -> list[tuple[str, float, float]]:
+def _days(report: Report) -> list[tuple[float, str]]:
+    """Where in the map a local day begins, in hundredths of its width, and which; not more than have room."""
+    firsts, last = list[tuple[float, str]](), ""
+    for place, window in enumerate(report.windows):
+        day = f"{_local(report, window.start):%a %d %b}"
+        if day != last:
+            firsts.append((100 * place / len(report.windows), day))
+        last = day
+    return firsts[:: -(-len(firsts) // _DAYS)]
+
+
+def _shares(by_state: Sequence[int]) -> list[tuple[str, float, float]]:
     """(state, where its part of a bar begins, how long it is), in hundredths of the whole."""
-    found, at, whole = list[tuple[str, float, float]](), 0.0, sum(account.parts) or 1
-    for name, parts in zip(STATES, account.parts, strict=True):
+    found, at, whole = list[tuple[str, float, float]](), 0.0, sum(by_state) or 1
+    for name, parts in zip(STATES, by_state, strict=True):
         length = 100 * parts / whole
         if parts:
             found.append((name, at, length))

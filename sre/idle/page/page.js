@@ -67,7 +67,7 @@
         const cell = element("td", place || !data.dashboards || !card.uuid ? String((text || key)(card)) : "", numeric);
         if (!cell.textContent && !place) {
           const link = element("a", columns[0][2](card));
-          link.href = `${data.dashboards}?var-host=${encodeURIComponent(card.host)}&var-uuid=${encodeURIComponent(card.uuid)}`;
+          link.href = `${data.dashboards}?var-host=${encodeURIComponent(card.host)}&var-uuid=${encodeURIComponent(card.uuid)}${data.period}`;
           link.rel = "noopener noreferrer";
           cell.append(link);
         }

@@ -1,19 +1,20 @@
 """The table of the alerts' quality as a page."""
 
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Mapping
 
+from sre.catalogue.faults import Fault
 from sre.lab.quality.days import STEP
-from sre.lab.quality.judge import WINDOW
+from sre.lab.quality.judge import WINDOW, Episode
 from sre.lab.quality.results import Results
 from sre.lab.quality.score import Hit, Kind, Row, at_most, per_week
 from sre.units import format_duration
 
 
-def page(results: Results, rows: Mapping[Kind, Row]) -> str:
+def page(results: Results, rows: Mapping[Kind, Row], faults: Mapping[str, Fault]) -> str:
     """Markdown; the same results give the same bytes."""
     healthy, hits = _healthy(results), [hit for row in rows.values() for hit in row.hits]
-    parts = [_summary(results, rows, hits), _table(rows, healthy), _missed(hits), _HOW]
+    parts = [_summary(results, rows, hits), _table(rows, healthy), _missed(results, hits, faults), _HOW]
     return "\n\n".join(filter(None, parts)) + "\n"
 
 
@@ -70,16 +71,30 @@ def _time(seconds: float | None) -> str:
     return "-" if seconds is None else format_duration(round(seconds))
 
 
-def _missed(hits: list[Hit]) -> str:
-    """Faults that were told late or never, by fault and alert."""
+def _missed(results: Results, hits: list[Hit], faults: Mapping[str, Fault]) -> str:
+    """Faults that were told late or never, by fault and alert, with who was paged all the same, and the reason."""
+    fired = {day.number: episodes for day, episodes in results}
+    late = defaultdict[tuple[str, ...], list[Hit]](list)
     every = Counter((hit.fault, *hit.kind) for hit in hits)
-    late = Counter((hit.fault, *hit.kind) for hit in hits if not hit.in_time)
-    silent = Counter((hit.fault, *hit.kind) for hit in hits if hit.seconds is None)
+    for hit in hits:
+        if not hit.in_time:
+            late[hit.fault, *hit.kind].append(hit)
     lines = [
-        f"- `{key[0]}`: {key[1]} ({key[2]}) missed its time in {count} of {every[key]}, {silent[key]} of them silent"
-        for key, count in sorted(late.items(), key=lambda item: (-item[1], item[0]))
+        f"- `{fault}`: {alert} ({severity}) missed its time in {len(own)} of {every[fault, alert, severity]}, "
+        f"{sum(hit.seconds is None for hit in own)} of them silent; "
+        f"another alert paged within that time in {sum(_paged(hit, fired[hit.day]) for hit in own)}. "
+        f"{faults[fault].missed}".rstrip()
+        for (fault, alert, severity), own in sorted(late.items(), key=lambda item: (-len(item[1]), item[0]))
     ]
     return "\n".join(["## What was missed", "", *lines]) if lines else ""
+
+
+def _paged(hit: Hit, episodes: Iterable[Episode]) -> bool:
+    """Whether another alert paged while this one should have fired."""
+    return any(
+        one.severity == "page" and one.alert != hit.kind[0] and hit.at <= one.begin <= hit.at + hit.within
+        for one in episodes
+    )
 
 
 _HOW = f"""\
