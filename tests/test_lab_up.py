@@ -196,6 +196,24 @@ def test_an_interrupt_while_it_starts_leaves_nothing(desk: Desk, until: Callable
     assert desk.lab("status").returncode == 1
 
 
+def test_a_lab_in_the_foreground_is_gone_however_impatiently_it_is_ended(desk: Desk) -> None:
+    """Whoever keeps one in a terminal and ends it twice finds neither a program nor a folder of it."""
+    command = [sys.executable, "-m", "sre.cli", "lab", "up", str(desk.folder / "fleet.yaml"), "--port", "0"]
+    environment = {
+        **os.environ,
+        "XDG_RUNTIME_DIR": str(desk.folder / "run"),
+        "TMPDIR": str(desk.folder / "tmp"),
+    }
+    with subprocess.Popen([*command, "--foreground"], env=environment, stdout=subprocess.PIPE) as process:
+        assert process.stdout
+        assert process.stdout.readline()
+        assert set(desk.programs) == {"prometheus", "prometheus-alertmanager"}
+        process.send_signal(signal.SIGTERM)
+        process.send_signal(signal.SIGHUP)
+        assert process.wait(60) == 128 + signal.SIGTERM
+    assert desk.left == []
+
+
 def test_a_folder_that_others_can_write_is_not_trusted(desk: Desk) -> None:
     """Nobody else may say which processes are to be ended."""
     open_to_all = desk.folder / "run" / "sre"

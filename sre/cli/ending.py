@@ -39,6 +39,8 @@ def ended_by_signals() -> Iterator[None]:
     except Ended as ended:
         name = signal.Signals(int(str(ended.code)) - 128).name
         _say(f"sre: ended by {name}; no file is half-written.")
+        # On its way out the program hears no more of them: its exit code is that of the first.
+        before.clear()
         raise
     finally:
         for one, old in before.items():

@@ -71,7 +71,12 @@ def up(
             # A pipe would hold it back until the end.
             sys.stdout.flush()
 
-        keep(setup, fleet, fault, register, lambda _: None, ready)
+        try:
+            keep(setup, fleet, fault, register, lambda _: None, ready)
+        finally:
+            # In the background somebody else still reads what was said.
+            if not register.log.exists():
+                register.forget()
     if (running := register.read()) and running.runs:
         raise Refused([taken(running)])
     with waiting("the lab is starting"):
