@@ -2,6 +2,8 @@
 
 import re
 import time
+from collections import defaultdict
+from itertools import groupby
 
 import pytest
 
@@ -9,6 +11,7 @@ from sre import content
 from sre.catalogue.load import load
 from sre.checks.backtest.expressions import reaches
 from sre.checks.backtest.recordings import Period
+from sre.checks.backtest.run import replay
 from sre.checks.backtest.samples import STALE, packed, request, series
 from sre.checks.backtest.scratch import scratch
 from sre.compile.plan import RecordRule
@@ -30,7 +33,7 @@ FLEET = {
     ],
 }
 PLAN = make_plan(Fleet.model_validate(FLEET), load(content.root()))
-STEP, LASTS, HOUR = 30_000, 1800, 3_600_000
+STEP, LASTS, LOOKBACK, HOUR = 30_000, 1800, 300_000, 3_600_000
 FAULTS = (
     "overload",
     "slow_prefill",
@@ -41,6 +44,8 @@ FAULTS = (
     "gpu_off_bus",
 )
 """Each lasts for half an hour and is over at once; the next one comes after as long a time of health."""
+FIRED = {"LLMQueueDepthHigh", "LLMTimeToFirstTokenHigh", "LLMErrorRateHigh", "LLMEngineStalled", "LLMPreemptionsHigh",
+         "GPUThrottling", "GPUMissing"}  # fmt: skip
 
 
 def told():
@@ -115,3 +120,30 @@ def test_rates_are_within_three_percent(both):
             assert there == pytest.approx(here, rel=0.03, abs=1e-9, nan_ok=True), expr
             compared += len(here)
     assert compared > 500
+
+
+def test_alerts_have_the_same_states(both):
+    """The same alerts are pending and fire on both, each from the same evaluation on, or from its neighbour.
+
+    They end within the time for which a sample is good: how long a series that has gone is still seen differs.
+    """
+    prometheus, victoria, period, _ = both
+    names = [planned.alert.name for planned in PLAN.alerts if planned.rules]
+    here, there = (states(replay(PLAN, server, period, names, raw=True)) for server in (prometheus, victoria))
+    assert {dict(labels)["alertname"] for labels, state in here if state == "firing"} >= FIRED
+    assert there.keys() == here.keys()
+    for key, spans in here.items():
+        assert len(there[key]) == len(spans), key
+        for (first, last, interval), (other_first, other_last, _) in zip(spans, there[key], strict=True):
+            assert abs(first - other_first) <= interval, key
+            assert abs(last - other_last) <= LOOKBACK, key
+
+
+def states(found):
+    """(labels, state) -> its spans, as first and last evaluation and the interval between two."""
+    told = defaultdict(list)
+    for course in found.courses:
+        labels = tuple(sorted({**course.labels, "alertname": course.rule.alert}.items()))
+        for state, spans in groupby(course.spans, key=lambda span: span.state):
+            told[labels, state] += [(span.first, span.last, course.interval) for span in spans]
+    return dict(told)

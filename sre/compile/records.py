@@ -180,7 +180,14 @@ def engine_exposure(fleet: Fleet, kind: str, binding: Binding, identity: Identit
 
 def gpu_exposure(binding: Binding, more: tuple[Rename, ...]) -> Exposure:
     """A card's series with `uuid` and `mig` put on, whichever spelling the exporter's era has."""
-    names = [(to, old, "(.+)") for to in ("uuid", "mig") for old in binding.labels.get(to, ()) if old != to]
+    names = [
+        # One spelling alone is taken as it is, empty too: where a pattern does not match, VictoriaMetrics 1.79 makes
+        # the label of what lies in its memory, and a card without MIG would have somebody's address for an instance.
+        (to, old, "(.*)" if len(binding.labels[to]) == 1 else "(.+)")
+        for to in ("uuid", "mig")
+        for old in binding.labels.get(to, ())
+        if old != to
+    ]
     return Exposure(binding, "", (*names, *more))
 
 
