@@ -382,6 +382,15 @@ class TestPacing:
             fleet.step(1)
         assert sample(page(fleet, path), name) == 1000 + 80 / 10
 
+    def test_a_clock_that_is_ahead_prints_a_start_in_the_future(self, tmp_path: Path) -> None:
+        """What a replica says of its next start is off by as much as its host's clock; what began before is not."""
+        fleet = world(faults="- {fault: clock_skew, pool: plain, at: 20s}", folder=tmp_path, epoch=1000.0)
+        path, name = "/replica/plain/0/metrics", "process_start_time_seconds"
+        assert sample(page(fleet, path), name) == 1000 - 7200
+        for _ in range(100):
+            fleet.step(1)
+        assert sample(page(fleet, path), name) == 1000 + 80 + 7200
+
     def test_every_scrape_finds_another_step(self) -> None:
         """Steps are a fifteenth of the scrape interval, and at a greater speed they are longer, not rarer."""
         assert Pacing.of(30, 1) == Pacing(2, 2.0)

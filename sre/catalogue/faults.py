@@ -38,6 +38,7 @@ REPLICA = {
     "unreachable": "1: scrapes fail",
     "gone": "1: the target has left service discovery",
     "restarted": "restarts so far; each sets every counter to zero",
+    "skew": "seconds by which its clock is ahead of everybody else's: what it prints of its next start lies so far off",
     "renamed": "1: runs a release that calls its metrics otherwise",
     "leaked_pid": "1: exposes every gauge twice, as multi-process servers did (vllm#28792)",
 }
@@ -90,7 +91,7 @@ GIVEN = {
 """Further names that a formula may use, beside inputs (their healthy values) and thresholds."""
 
 INPUTS = {**REPLICA, **CARD, **FLEET, **GATEWAY}
-SIGNED = ("margin", "temperature")
+SIGNED = ("margin", "temperature", "skew")
 """Inputs that may fall below zero."""
 COUNTED = ("restarted", "rows_uncorrectable", "rows_correctable")
 """Inputs that never come back: what mends a fault does not undo what has been counted."""

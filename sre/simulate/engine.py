@@ -101,7 +101,8 @@ class _Collector:
     def take(self, piece: _Piece) -> None:
         inputs = piece.stretch.inputs
         if inputs["restarted"] > self._restarted:
-            self._restarted, self._born = inputs["restarted"], float(self._index * self._interval - 5)
+            self._restarted = inputs["restarted"]
+            self._born = float(self._index * self._interval - 5) + inputs["skew"]
             self._totals = None
         if self._totals is None:
             aged = 0 if self._restarted else _AGE // self._interval

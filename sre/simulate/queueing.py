@@ -81,7 +81,7 @@ class QueueingReplica:
 
     def _begin(self, inputs: Inputs, born: float) -> None:
         """A new process: nothing in its queue, and every counter at zero."""
-        self.born, self._inputs = born, inputs
+        self.born, self._inputs = born + inputs["skew"], inputs
         self.meter = Meter(self._bounds)
         self.batch = Batch(self._pace(inputs), self._workload.patience, self._first, self._done)
         self.batch.now, self._census = self.now, self.batch.census()

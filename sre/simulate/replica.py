@@ -187,6 +187,7 @@ def healthy(
         "unreachable": 0.0,
         "gone": 0.0,
         "restarted": 0.0,
+        "skew": 0.0,
         "renamed": 0.0,
         "leaked_pid": 0.0,
     }
