@@ -91,6 +91,7 @@ def test_everything_that_is_shipped_is_read() -> None:
         ("pool:ttft:p95 > ", "pool:tttft:p95 > ", "reads the series `pool:tttft:p95`", "did you mean `pool:ttft:p95`"),
         ("pool:ttft:p95 > $threshold", "vllm:e2e_request_latency_seconds_sum > 7", "reads the raw metric", "bind it"),
         ("pool:ttft:p95 > $threshold", "rate(@steps[2m]) > 0", "reads raw signals", "record a series"),
+        ("pool:ttft:p95 > $threshold", "pool:queue_wait:mean30m > 9", "recorded every two minutes", "`seldom`"),
         ("shows: pool:ttft:p95", "shows: pool:tttft:p95", "shows 'pool:tttft:p95', which nothing records", "ttft:p95`"),
         ("shows: pool:ttft:p95", "shows: gpu:temperature:celsius", "of which each uuid has one", "the level pool"),
         ("median {pool:ttft:p50}", "{bogus}", "says `{bogus}`, which its alerts do not carry", "`pool`"),

@@ -3,7 +3,7 @@
 import re
 from collections.abc import Iterator
 
-from sre.catalogue import known, sentences
+from sre.catalogue import known, references, sentences
 from sre.catalogue.expressions import Objection, alert_macros, objections
 from sre.catalogue.model import Alert, Catalogue, Rule
 from sre.findings import Finding
@@ -89,6 +89,7 @@ def _rule(
     for index, said in objections(rule.branches, rule.join, macros, recorded):
         yield (*loc, "expr", index), said
     yield from _fixed(rule, loc)
+    yield from _paced(catalogue, rule, loc)
     if rule.fault not in catalogue.faults:
         what = f"names the fault `{rule.fault}`, which is not described"
         yield (*loc, "fault"), (what, "it could not be proven to fire", suggest(rule.fault, catalogue.faults))
@@ -98,6 +99,19 @@ def _rule(
         *sentences.untold(catalogue, alert, rule),
     ):
         yield ((*loc, "description") if own else ("description",)), said
+
+
+def _paced(catalogue: Catalogue, rule: Rule, loc: Loc) -> Iterator[tuple[Loc, Objection]]:
+    """A page promises times that steps of 30 s allow for; what is recorded seldom comes four of them late."""
+    for index, branch in enumerate(rule.branches) if rule.severity == "page" else ():
+        for name in sorted(references.series(branch) & catalogue.records.keys()):
+            if catalogue.records[name].seldom:
+                what = f"pages by `{name}`, which is recorded every two minutes"
+                why, fix = (
+                    "it would come later than it promises, or not at all",
+                    "leave out the record's `seldom`",
+                )
+                yield (*loc, "expr", index), (what, why, fix)
 
 
 def _fixed(rule: Rule, loc: Loc) -> Iterator[tuple[Loc, Objection]]:
