@@ -4,6 +4,7 @@ Each program runs on a free port, in a folder of its own, and is ended by its pr
 """
 
 import json
+import signal
 import threading
 import time
 import urllib.error
@@ -24,6 +25,12 @@ from sre.lab.programs import running
 # One profile everywhere: the same examples on each run, and no deadline on a machine that others use too.
 settings.register_profile("steady", deadline=None, derandomize=True, max_examples=50)
 settings.load_profile("steady")
+
+# Programs are interrupted as from a terminal, also where the suite itself runs in the background or under nohup:
+# what is ignored here would be ignored by all of them.
+for _ignored in (signal.SIGINT, signal.SIGHUP, signal.SIGQUIT):
+    if signal.getsignal(_ignored) == signal.SIG_IGN:
+        signal.signal(_ignored, signal.default_int_handler if _ignored == signal.SIGINT else signal.SIG_DFL)
 
 _PATIENCE = 30.0
 

@@ -197,12 +197,15 @@ def test_the_page_asks_for_a_token_where_it_is_told_to(tmp_path):
 def test_scrapers_that_do_not_read_hold_nobody_up(tmp_path):
     """A page of megabytes that nobody takes is given up in time; more of them than may wait are turned away."""
     roster = {"teams": [f"team-{n}" for n in range(100)], "models": [f"model-{n}" for n in range(20)]}
-    with running(tmp_path, roster=roster, limits={"request_seconds": 2}) as exporter, ExitStack() as stack:
-        before = exporter.resident
+    with running(tmp_path, roster=roster, limits={"request_seconds": 5}) as exporter, ExitStack() as stack:
+        before, slow = exporter.resident, list[socket.socket]()
         for _ in range(60):
-            slow = stack.enter_context(socket.create_connection(("127.0.0.1", exporter.port)))
-            slow.sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
-        wait_until(lambda: exporter.ask("GET", "/metrics")[0] == 503, "the sixteen that may wait")
+            slow.append(
+                stack.enter_context(socket.create_connection(("127.0.0.1", exporter.port), timeout=30))
+            )
+            slow[-1].sendall(b"GET /metrics HTTP/1.1\r\nHost: x\r\n\r\n")
+        # The first come first: whoever is turned away has its answer at once, and the others wait with most of theirs.
+        assert b"HTTP/1.1 503" in {one.recv(12) for one in reversed(slow)}
         wait_until(lambda: exporter.ask("GET", "/metrics")[0] == 200, "the end of their patience")
         assert exporter.resident < before + 16 * 10
 

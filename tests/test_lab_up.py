@@ -210,7 +210,8 @@ def test_a_lab_in_the_foreground_is_gone_however_impatiently_it_is_ended(desk: D
         assert set(desk.programs) == {"prometheus", "prometheus-alertmanager"}
         process.send_signal(signal.SIGTERM)
         process.send_signal(signal.SIGHUP)
-        assert process.wait(60) == 128 + signal.SIGTERM
+        # Where both wait at once, the system hands over the lower number first.
+        assert process.wait(60) in (128 + signal.SIGTERM, 128 + signal.SIGHUP)
     assert desk.left == []
 
 

@@ -50,8 +50,13 @@ def ended_by_signals() -> Iterator[None]:
 def _end(number: int, _frame: FrameType | None) -> NoReturn:
     # Whoever is impatient must not break off the tidying up that the first signal began.
     for one in _SIGNALS:
-        signal.signal(one, signal.SIG_IGN)
+        # Not SIG_IGN: of a second signal that has already come, Python would say that it is ignored, with a traceback.
+        signal.signal(one, _unheard)
     raise Ended(128 + number)
+
+
+def _unheard(_number: int, _frame: FrameType | None) -> None:
+    """The end has begun."""
 
 
 @contextmanager
